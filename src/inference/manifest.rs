@@ -1,0 +1,370 @@
+//! `manifest.toml`: which files belong to a model directory, and what goes in and comes out of each network.
+//!
+//! The file is outside input: all that is used later (paths, sizes, shapes) is checked here, once.
+
+use std::collections::HashSet;
+use std::io::Read as _;
+use std::path::{Component, Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::digest::Digest;
+use super::error::{Error, ErrorKind};
+
+/// File name of the manifest in a model directory.
+pub const FILE_NAME: &str = "manifest.toml";
+/// The one schema this version reads.
+pub const SCHEMA: i64 = 1;
+
+const MAX_MANIFEST_BYTES: u64 = 1 << 20;
+const MAX_MODEL_BYTES: u64 = 512 << 20;
+const MAX_LIBRARY_BYTES: u64 = 4 << 30;
+const MAX_RANK: usize = 8;
+const MAX_ELEMENTS: i64 = 1 << 28;
+
+/// What a model is for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(from = "String")]
+#[non_exhaustive]
+pub enum Role {
+    /// Face detector for near faces.
+    FaceDetectorShort,
+    /// Face detector for faces further away.
+    FaceDetectorFull,
+    /// Face mesh of 468 points.
+    FaceMeshV1,
+    /// Face mesh of 478 points.
+    FaceMeshV2,
+    /// 52 expression coefficients out of mesh points.
+    FaceBlendshapes,
+    /// A network made for tests; several may have this role.
+    Test,
+    /// A role of a later version: kept by name, so that an old plugin reads a newer manifest.
+    Other(String),
+}
+
+impl Role {
+    /// The name in the manifest.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::FaceDetectorShort => "face-detector-short",
+            Self::FaceDetectorFull => "face-detector-full",
+            Self::FaceMeshV1 => "face-mesh-v1",
+            Self::FaceMeshV2 => "face-mesh-v2",
+            Self::FaceBlendshapes => "face-blendshapes",
+            Self::Test => "test",
+            Self::Other(name) => name,
+        }
+    }
+}
+
+impl From<String> for Role {
+    fn from(name: String) -> Self {
+        let known = [
+            Self::FaceDetectorShort,
+            Self::FaceDetectorFull,
+            Self::FaceMeshV1,
+            Self::FaceMeshV2,
+            Self::FaceBlendshapes,
+            Self::Test,
+        ];
+        known.into_iter().find(|role| role.as_str() == name).unwrap_or(Self::Other(name))
+    }
+}
+
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Element type of a tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum DType {
+    F32,
+    F16,
+    I64,
+    I32,
+    U8,
+}
+
+/// One input or output of a network.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[non_exhaustive]
+pub struct TensorSpec {
+    /// Name in the graph.
+    pub name: String,
+    /// What an output says (`boxes`, `scores`, `landmarks`, ...); empty where the manifest is silent.
+    #[serde(default)]
+    pub meaning: String,
+    /// Dimensions, -1 where they may vary.
+    pub shape: Vec<i64>,
+    /// Element type.
+    pub dtype: DType,
+}
+
+impl TensorSpec {
+    /// Number of elements with every varying dimension taken as 1 (a batch of one).
+    pub fn elements_of_one(&self) -> usize {
+        self.shape.iter().map(|&d| usize::try_from(d.max(1)).unwrap_or(1)).product()
+    }
+
+    /// The shape with every varying dimension taken as 1.
+    pub fn shape_of_one(&self) -> Vec<usize> {
+        self.shape.iter().map(|&d| usize::try_from(d.max(1)).unwrap_or(1)).collect()
+    }
+
+    /// Whether a tensor of this shape is one of these.
+    pub fn admits(&self, shape: &[usize]) -> bool {
+        self.shape.len() == shape.len()
+            && self.shape.iter().zip(shape).all(|(&want, &is)| want < 0 || i64::try_from(is) == Ok(want))
+    }
+}
+
+/// How pixels become the first input.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[non_exhaustive]
+pub struct Preprocessing {
+    /// `nhwc` or `nchw`.
+    pub layout: String,
+    /// `rgb`, `bgr`, `gray`.
+    pub colour: String,
+    /// What 0 and 255 become.
+    pub range: [f32; 2],
+}
+
+/// One network.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[non_exhaustive]
+pub struct ModelEntry {
+    /// Unique name.
+    pub name: String,
+    /// What it is for.
+    pub role: Role,
+    /// Path, relative to the model directory.
+    pub file: PathBuf,
+    /// Digest of the file.
+    #[serde(deserialize_with = "digest")]
+    pub sha256: Digest,
+    /// Size of the file, bytes.
+    pub size: u64,
+    /// SPDX expression; empty where the manifest is silent.
+    #[serde(default, alias = "license")]
+    pub licence: String,
+    /// Indices of the mesh points that the network reads.
+    #[serde(default)]
+    pub landmark_subset: Vec<u16>,
+    /// Names of the output elements.
+    #[serde(default)]
+    pub labels: Vec<String>,
+    /// How pixels become the input, for networks that read pixels.
+    pub preprocessing: Option<Preprocessing>,
+    /// Inputs.
+    #[serde(default, rename = "input")]
+    pub inputs: Vec<TensorSpec>,
+    /// Outputs, in the order in which results are handed back.
+    #[serde(default, rename = "output")]
+    pub outputs: Vec<TensorSpec>,
+}
+
+/// One shared library that `make models` fetches.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct LibraryEntry {
+    /// `onnxruntime`.
+    pub name: String,
+    /// Version of the library.
+    pub version: String,
+    /// Machine, as in `std::env::consts::ARCH`.
+    pub arch: String,
+    /// Path, relative to the model directory.
+    pub file: PathBuf,
+    /// Digest of the file.
+    #[serde(deserialize_with = "digest")]
+    pub sha256: Digest,
+    /// Size of the file, bytes.
+    pub size: u64,
+}
+
+#[derive(Deserialize)]
+struct Raw {
+    schema: i64,
+    #[serde(default)]
+    model: Vec<ModelEntry>,
+    #[serde(default)]
+    library: Vec<LibraryEntry>,
+}
+
+/// A checked manifest and the directory it speaks of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Manifest {
+    dir: PathBuf,
+    models: Vec<ModelEntry>,
+    libraries: Vec<LibraryEntry>,
+}
+
+impl Manifest {
+    /// Reads and checks `dir/manifest.toml`.
+    ///
+    /// # Errors
+    /// `ManifestMissing` if there is no such file, `ManifestInvalid` (naming the line or the field) otherwise.
+    pub fn load(dir: &Path) -> Result<Self, Error> {
+        let path = dir.join(FILE_NAME);
+        let unreadable = |e: std::io::Error| {
+            let kind = match e.kind() {
+                std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
+                    ErrorKind::ManifestMissing
+                }
+                _ => ErrorKind::ManifestInvalid,
+            };
+            Error::new(kind, format!("cannot read `{}`: {e}", path.display())).caused_by(e)
+        };
+        let file = std::fs::File::open(&path).map_err(unreadable)?;
+        let mut text = String::new();
+        file.take(MAX_MANIFEST_BYTES + 1).read_to_string(&mut text).map_err(unreadable)?;
+        if text.len() as u64 > MAX_MANIFEST_BYTES {
+            return Err(invalid(&path, format!("is larger than {MAX_MANIFEST_BYTES} bytes")));
+        }
+        Self::parse(dir, &text)
+    }
+
+    /// As [`load`](Self::load), from text; `dir` is what the paths are relative to.
+    pub fn parse(dir: &Path, text: &str) -> Result<Self, Error> {
+        let path = dir.join(FILE_NAME);
+        // The schema comes first: of a later one, only its number may be understood.
+        #[derive(Deserialize)]
+        struct Schema {
+            schema: i64,
+        }
+        let schema: Schema = toml::from_str(text).map_err(|e| unparsable(&path, text, &e))?;
+        if schema.schema != SCHEMA {
+            return Err(invalid(
+                &path,
+                format!("has `schema` {}, this version reads {SCHEMA}", schema.schema),
+            ));
+        }
+        let raw: Raw = toml::from_str(text).map_err(|e| unparsable(&path, text, &e))?;
+        debug_assert_eq!(raw.schema, SCHEMA);
+        check(&raw).map_err(|what| invalid(&path, what))?;
+        Ok(Self { dir: dir.to_path_buf(), models: raw.model, libraries: raw.library })
+    }
+
+    /// The directory that the paths are relative to.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// All networks, in the order of the file.
+    pub fn models(&self) -> &[ModelEntry] {
+        &self.models
+    }
+
+    /// The network with this name.
+    pub fn model(&self, name: &str) -> Result<&ModelEntry, Error> {
+        self.models.iter().find(|m| m.name == name).ok_or_else(|| self.missing(&format!("model `{name}`")))
+    }
+
+    /// The network with this role (the first one, for [`Role::Test`]).
+    ///
+    /// # Errors
+    /// `ModelMissing` if the manifest has none.
+    pub fn model_by_role(&self, role: &Role) -> Result<&ModelEntry, Error> {
+        let found = self.models.iter().find(|m| m.role == *role);
+        found.ok_or_else(|| self.missing(&format!("model with the role `{role}`")))
+    }
+
+    /// The library of this name for the machine this code runs on.
+    pub fn library(&self, name: &str) -> Option<&LibraryEntry> {
+        self.libraries.iter().find(|l| l.name == name && l.arch == std::env::consts::ARCH)
+    }
+
+    fn missing(&self, what: &str) -> Error {
+        let path = self.dir.join(FILE_NAME);
+        Error::new(ErrorKind::ModelMissing, format!("`{}` has no {what}", path.display()))
+    }
+}
+
+fn check(raw: &Raw) -> Result<(), String> {
+    let mut names = HashSet::new();
+    let mut roles = HashSet::new();
+    for (index, model) in raw.model.iter().enumerate() {
+        let at = format!("model {} (`{}`)", index + 1, model.name);
+        if model.name.trim().is_empty() {
+            return Err(format!("{at}: `name` is empty"));
+        }
+        if !names.insert(&model.name) {
+            return Err(format!("{at}: `name` is used twice"));
+        }
+        if model.role != Role::Test && !roles.insert(&model.role) {
+            return Err(format!("{at}: `role` {} is used twice", model.role));
+        }
+        check_file(&at, &model.file, model.size, MAX_MODEL_BYTES)?;
+        for (what, tensors) in [("input", &model.inputs), ("output", &model.outputs)] {
+            check_tensors(&format!("{at}, {what}"), tensors)?;
+        }
+        if let Some(p) = &model.preprocessing
+            && !(p.range.iter().all(|v| v.is_finite()) && p.range[0] < p.range[1])
+        {
+            return Err(format!("{at}: `preprocessing.range` is not an ascending pair"));
+        }
+    }
+    for (index, library) in raw.library.iter().enumerate() {
+        let at = format!("library {} (`{}`)", index + 1, library.name);
+        check_file(&at, &library.file, library.size, MAX_LIBRARY_BYTES)?;
+    }
+    Ok(())
+}
+
+fn check_file(at: &str, file: &Path, size: u64, max: u64) -> Result<(), String> {
+    // A manifest may come with a foreign model directory: it must not reach out of it.
+    if file.as_os_str().is_empty() || !file.components().all(|c| matches!(c, Component::Normal(_))) {
+        return Err(format!("{at}: `file` must be a path inside the model directory"));
+    }
+    if size == 0 || size > max {
+        return Err(format!("{at}: `size` {size} is not in 1..={max}"));
+    }
+    Ok(())
+}
+
+fn check_tensors(at: &str, tensors: &[TensorSpec]) -> Result<(), String> {
+    if tensors.is_empty() {
+        return Err(format!("{at}: there is none"));
+    }
+    let mut names = HashSet::new();
+    for tensor in tensors {
+        if !names.insert(&tensor.name) {
+            return Err(format!("{at} `{}`: `name` is used twice", tensor.name));
+        }
+        let elements = tensor.shape.iter().try_fold(1_i64, |product, &d| match d {
+            -1 => Some(product),
+            1.. => product.checked_mul(d).filter(|&p| p <= MAX_ELEMENTS),
+            _ => None,
+        });
+        if tensor.shape.len() > MAX_RANK || elements.is_none() {
+            return Err(format!("{at} `{}`: `shape` {:?} makes no sense", tensor.name, tensor.shape));
+        }
+    }
+    Ok(())
+}
+
+fn digest<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Digest, D::Error> {
+    let text = String::deserialize(from)?;
+    text.parse().map_err(|e| serde::de::Error::custom(format!("`sha256` {e}")))
+}
+
+fn invalid(path: &Path, what: impl std::fmt::Display) -> Error {
+    Error::new(ErrorKind::ManifestInvalid, format!("`{}` {what}", path.display()))
+}
+
+fn unparsable(path: &Path, text: &str, e: &toml::de::Error) -> Error {
+    let line =
+        e.span().and_then(|span| text.get(..span.start)).map(|before| before.matches('\n').count() + 1);
+    let at = line.map_or_else(String::new, |line| format!("line {line}: "));
+    invalid(path, format!("cannot be parsed: {at}{}", e.message())).caused_by(e.clone())
+}
+
+#[cfg(test)]
+#[path = "manifest_tests.rs"]
+mod tests;
