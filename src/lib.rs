@@ -17,6 +17,7 @@ use gstreamer as gst;
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     meta::register();
     overlay::register(Some(plugin))?;
+    // detect::register(Some(plugin))?;
     Ok(())
 }
 

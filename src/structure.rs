@@ -3,9 +3,7 @@
 //!
 //! Reading trusts nothing: a structure may come from another plugin, another version, or a mistake.
 
-use crate::analysis::verdict::{
-    Condition, Evidence, NormRect, SCHEMA_VERSION, State, TrackVerdict, Verdict,
-};
+use crate::analysis::verdict::{Condition, Evidence, NormRect, SCHEMA_VERSION, State, TrackVerdict, Verdict};
 use glib::value::{FromValue, ValueTypeChecker};
 use gstreamer as gst;
 

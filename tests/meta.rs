@@ -1,15 +1,16 @@
 //! The verdict as metadata and as messages: what goes in comes out, through whatever elements; what others
 //! write is refused without a panic.
 
+// The lint exempts test functions only, not the helpers beside them.
+#![allow(clippy::unwrap_used)]
+
 use gst::prelude::*;
 use gst_check::Harness;
 use gst_video::VideoRegionOfInterestMeta;
 use gstdeepfake::analysis::verdict::{
     Alert, AlertKind, Condition, Evidence, NormRect, SCHEMA_VERSION, State, TrackVerdict, Verdict,
 };
-use gstdeepfake::message::{
-    self, AlertMessage, DeepfakeMessage, Header, SummaryMessage, VerdictMessage,
-};
+use gstdeepfake::message::{self, AlertMessage, DeepfakeMessage, Header, SummaryMessage, VerdictMessage};
 use gstdeepfake::meta::{self, Error, Prepared};
 use gstreamer as gst;
 use gstreamer_check as gst_check;
@@ -96,7 +97,8 @@ fn it_survives_what_changes_neither_time_nor_picture() {
         "videoconvert ! capsfilter caps=video/x-raw,format=RGB",
         "videoscale ! capsfilter caps=video/x-raw,width=200,height=100",
         "videoconvertscale ! capsfilter caps=video/x-raw,format=NV12,width=640,height=480",
-        "videoflip method=none", "videocrop left=2",
+        "videoflip method=none",
+        "videocrop left=2",
     ] {
         let mut h = Harness::new_parse(element);
         h.set_src_caps_str("video/x-raw,format=I420,width=320,height=240,framerate=25/1");
@@ -106,15 +108,15 @@ fn it_survives_what_changes_neither_time_nor_picture() {
     }
 }
 
-/// GStreamer's encoders copy untagged metadata onto the coded buffer: not wanted, not in our hands, and
-/// documented. A decoder starts new buffers, so nothing old comes out of it.
+/// Within one process GStreamer's encoder and decoder base classes copy untagged metadata too. No transform
+/// function could tell them from a converter, so it is stated here and in the documentation.
 #[test]
-fn it_does_not_cross_a_codec() {
+fn it_stays_with_the_frame_through_a_codec() {
     init();
     let mut h = Harness::new_parse("jpegenc ! jpegdec");
     h.set_src_caps_str("video/x-raw,format=I420,width=320,height=240,framerate=25/1");
     let out = h.push_and_pull(with_verdict(&sample(), Some(7))).unwrap();
-    eprintln!("after the codec: {:?}", meta::read(&out).is_some());
+    assert_eq!(meta::read(&out), Some(Ok(sample())));
 }
 
 #[test]
@@ -128,7 +130,9 @@ fn a_copy_outlives_the_original_and_can_be_changed() {
     assert_eq!(meta::read(&copy), Some(Ok(other)));
 }
 
-fn rois(buffer: &gst::BufferRef) -> Vec<(String, i32, (u32, u32, u32, u32))> {
+type Roi = (String, i32, (u32, u32, u32, u32));
+
+fn rois(buffer: &gst::BufferRef) -> Vec<Roi> {
     let metas = buffer.iter_meta::<VideoRegionOfInterestMeta>();
     metas.map(|r| (r.roi_type().to_owned(), r.id(), r.rect())).collect()
 }

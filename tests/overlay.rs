@@ -1,10 +1,11 @@
 //! `deepfakeoverlay` in a harness: every format and size, what it leaves alone, and what it draws.
 
+// The lint exempts test functions only, not the helpers beside them.
+#![allow(clippy::unwrap_used)]
+
 use gst_check::Harness;
 use gst_video::prelude::*;
-use gstdeepfake::analysis::verdict::{
-    Condition, Evidence, NormRect, State, TrackVerdict, Verdict,
-};
+use gstdeepfake::analysis::verdict::{Condition, Evidence, NormRect, State, TrackVerdict, Verdict};
 use gstdeepfake::meta;
 use gstreamer as gst;
 use gstreamer_check as gst_check;
@@ -112,7 +113,10 @@ fn colours_are_the_same_in_every_format() {
     gst::init().unwrap();
     for format in FORMATS {
         let info = video_info(format, 320, 240);
-        let mut h = harness("deepfakeoverlay max-reasons=0 show-status=false ! videoconvert dither=none ! capsfilter caps=video/x-raw,format=RGB", &info);
+        let mut h = harness(
+            "deepfakeoverlay max-reasons=0 show-status=false ! videoconvert dither=none ! capsfilter caps=video/x-raw,format=RGB",
+            &info,
+        );
         let out = h.push_and_pull(with(frame(&info), &of_state(State::Attack))).unwrap();
         // The banner covers the top of the frame: red over a dark ground, at its right end without text.
         let pixels = bytes(&out);
@@ -310,6 +314,27 @@ fn screenshots() {
             meta::attach(buffer.get_mut().unwrap(), verdict, Some(3_400_000_000)).unwrap();
             let png = h.push_and_pull(buffer).unwrap();
             std::fs::write(folder.join(format!("{name}-{width}x{height}.png")), bytes(&png)).unwrap();
+        }
+    }
+}
+
+/// Not a test: prints what drawing costs a frame, one face with three reasons, banner and all.
+#[test]
+#[ignore = "measures time"]
+fn cost_of_drawing() {
+    gst::init().unwrap();
+    for (width, height) in [(640, 360), (1920, 1080)] {
+        for format in ["I420", "NV12", "BGRx"] {
+            let info = video_info(format, width, height);
+            let mut h = harness("deepfakeoverlay", &info);
+            let mut buffer = with(frame(&info), &of_state(State::Attack));
+            let mut best = std::time::Duration::MAX;
+            for _ in 0..30 {
+                let start = std::time::Instant::now();
+                buffer = h.push_and_pull(buffer).unwrap();
+                best = best.min(start.elapsed());
+            }
+            println!("{format} {width}x{height}: {} us", best.as_micros());
         }
     }
 }

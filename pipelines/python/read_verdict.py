@@ -28,9 +28,12 @@ warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*ValueA
 
 
 def items(structure, field):
-    """The elements of an array field (Python cannot read GstValueArray by get_value)."""
+    """The structures in an array field (Python cannot read GstValueArray by get_value).
+
+    They are copied, because they belong to `array`, which is gone when this returns.
+    """
     found, array = structure.get_array(field)
-    return [array.get_nth(i) for i in range(array.n_values)] if found else []
+    return [array.get_nth(i).copy() for i in range(array.n_values)] if found else []
 
 
 def time(structure, field):

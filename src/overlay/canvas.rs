@@ -82,6 +82,19 @@ impl Canvas<'_> {
     }
 }
 
+/// One line of a component that has a sample for every pixel.
+fn blend_line<'a>(samples: impl Iterator<Item = &'a mut u8>, mask: Option<&[u8]>, value: u8, opacity: u32) {
+    match mask {
+        None if opacity == 255 => samples.for_each(|s| *s = value),
+        None => samples.for_each(|s| *s = mix(*s, value, opacity)),
+        Some(mask) => {
+            for (s, m) in samples.zip(mask) {
+                *s = mix(*s, value, u32::from(*m) * opacity / 255);
+            }
+        }
+    }
+}
+
 fn blend_component(
     plane: &mut [u8],
     layout: &Layout,
@@ -99,11 +112,29 @@ fn blend_component(
         return;
     }
     let opacity = u32::from(opacity);
+    if c.w_sub == 0 && c.h_sub == 0 {
+        let count = (x1 - x0) as usize;
+        for line in y0..y1 {
+            let start = line as usize * c.stride + c.offset + x0 as usize * c.pixel_stride;
+            // Checked rather than trusted: the strides come from metadata that others wrote.
+            let Some(samples) = plane.get_mut(start..) else { return };
+            let mask = match cover {
+                Cover::Solid => None,
+                Cover::Mask(mask) => Some(mask.get(((line - y) * w + x0 - x) as usize..).unwrap_or(&[])),
+            };
+            // The branch on a stride of 1 lets the compiler vectorise planar formats.
+            if c.pixel_stride == 1 {
+                blend_line(samples.iter_mut().take(count), mask, value, opacity);
+            } else {
+                blend_line(samples.iter_mut().step_by(c.pixel_stride).take(count), mask, value, opacity);
+            }
+        }
+        return;
+    }
     let (columns, lines) = ((x0 >> c.w_sub)..=((x1 - 1) >> c.w_sub), (y0 >> c.h_sub)..=((y1 - 1) >> c.h_sub));
     for line in lines {
         let (top, bottom, tall) = block(line, c.h_sub, y, h, height);
         let start = line as usize * c.stride + c.offset + *columns.start() as usize * c.pixel_stride;
-        // Checked rather than trusted: the strides come from metadata that others wrote.
         let Some(samples) = plane.get_mut(start..) else { return };
         for (column, sample) in columns.clone().zip(samples.iter_mut().step_by(c.pixel_stride)) {
             let (left, right, wide) = block(column, c.w_sub, x, w, width);
@@ -128,7 +159,14 @@ mod tests {
 
     fn i420(width: u32, height: u32) -> Layout {
         let half = |v: u32| v.div_ceil(2) as usize;
-        let c = |plane, stride, sub| Component { plane, stride, pixel_stride: 1, offset: 0, w_sub: sub, h_sub: sub };
+        let c = |plane, stride, sub| Component {
+            plane,
+            stride,
+            pixel_stride: 1,
+            offset: 0,
+            w_sub: sub,
+            h_sub: sub,
+        };
         Layout {
             width,
             height,

@@ -21,7 +21,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
-    gst::DebugCategory::new("deepfakeoverlay", gst::DebugColorFlags::empty(), Some("Deepfake verdict overlay"))
+    gst::DebugCategory::new(
+        "deepfakeoverlay",
+        gst::DebugColorFlags::empty(),
+        Some("Deepfake verdict overlay"),
+    )
 });
 
 /// The formats that are drawn on: all with 8 bits a component and no tiling.
@@ -246,15 +250,14 @@ impl Overlay {
         if ops.is_empty() || settings.opacity <= 0.0 {
             return Ok(());
         }
-        let mut frame =
-            match gst_video::VideoFrameRef::from_buffer_ref_writable(buffer.make_mut(), info) {
-                Ok(frame) => frame,
-                Err(error) => {
-                    // A picture without its overlay beats no picture.
-                    gst::warning!(CAT, imp = self, "cannot draw on the frame: {error}");
-                    return Ok(());
-                }
-            };
+        let mut frame = match gst_video::VideoFrameRef::from_buffer_ref_writable(buffer.make_mut(), info) {
+            Ok(frame) => frame,
+            Err(error) => {
+                // A picture without its overlay beats no picture.
+                gst::warning!(CAT, imp = self, "cannot draw on the frame: {error}");
+                return Ok(());
+            }
+        };
         let Some(layout) = layout(&frame) else {
             gst::warning!(CAT, imp = self, "cannot draw on a frame of this layout");
             return Ok(());

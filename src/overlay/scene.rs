@@ -66,7 +66,9 @@ pub fn build(verdict: &Verdict, age: Option<u64>, width: u32, height: u32, optio
     for track in &verdict.tracks {
         draw_track(&mut ops, &m, verdict, track, top, options);
     }
-    if options.status && let Some((colour, text)) = status_text(verdict, age) {
+    if options.status
+        && let Some((colour, text)) = status_text(verdict, age)
+    {
         draw_status(&mut ops, &m, colour, &text);
     }
     if let Some(text) = banner {
@@ -231,7 +233,9 @@ fn draw_reasons(
 
 /// The evidence that speaks loudest for an attack, of the stream or of the worst face.
 fn worst_reason(verdict: &Verdict) -> Option<&str> {
-    let worst = verdict.tracks.iter().max_by(|a, b| (a.state, a.risk).partial_cmp(&(b.state, b.risk)).unwrap_or(std::cmp::Ordering::Equal));
+    let worst = verdict.tracks.iter().max_by(|a, b| {
+        (a.state, a.risk).partial_cmp(&(b.state, b.risk)).unwrap_or(std::cmp::Ordering::Equal)
+    });
     let of_face = worst.into_iter().flat_map(|t| &t.evidence);
     let all = of_face.chain(&verdict.stream_evidence).filter(|e| e.llr > 0.0);
     all.max_by(|a, b| a.llr.total_cmp(&b.llr)).map(|e| e.reason.as_str())
@@ -255,7 +259,8 @@ fn status_text(verdict: &Verdict, age: Option<u64>) -> Option<(Rgb, String)> {
         Condition::TooPoor => (GREY, "TOO POOR TO JUDGE - no verdict from this picture".to_owned()),
         Condition::Failed => (AMBER, "ANALYSIS FAILED - no verdict".to_owned()),
         Condition::Stale => {
-            let since = age.map_or(String::new(), |ns| format!(" - last analysis {:.1} s ago", ns as f64 / 1e9));
+            let since =
+                age.map_or(String::new(), |ns| format!(" - last analysis {:.1} s ago", ns as f64 / 1e9));
             (AMBER, format!("STALE{since}"))
         }
         Condition::Analysed => {

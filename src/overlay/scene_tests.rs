@@ -24,7 +24,9 @@ fn verdict(state: State, condition: Condition) -> Verdict {
 }
 
 fn texts(ops: &[Op]) -> Vec<&str> {
-    ops.iter().filter_map(|op| if let Op::Text { text, .. } = op { Some(text.as_str()) } else { None }).collect()
+    ops.iter()
+        .filter_map(|op| if let Op::Text { text, .. } = op { Some(text.as_str()) } else { None })
+        .collect()
 }
 
 fn has_fill(ops: &[Op], wanted: Rgb) -> bool {
@@ -77,7 +79,10 @@ fn the_state_of_the_stream_itself_is_told() {
 fn options_hide_what_they_name() {
     let v = verdict(State::Suspect, Condition::Analysed);
     assert!(build(&v, None, 640, 360, Options { boxes: false, max_reasons: 0, status: true }).is_empty());
-    assert_eq!(texts(&build(&v, None, 640, 360, Options { max_reasons: 1, ..ALL })), ["SUSPECT 0.50", "first"]);
+    assert_eq!(
+        texts(&build(&v, None, 640, 360, Options { max_reasons: 1, ..ALL })),
+        ["SUSPECT 0.50", "first"]
+    );
 }
 
 #[test]
