@@ -2,7 +2,6 @@
 //! rich enough to find frozen, duplicated and looped pictures.
 
 use super::frame::FrameView;
-use once_cell::sync::OnceCell;
 
 /// Cells across and down.
 const COLUMNS: usize = 12;
@@ -15,6 +14,9 @@ pub const CELLS: usize = COLUMNS * ROWS;
 /// Mean luma of 12 x 8 cells of the frame, in eighths of a grey level of 8-bit luma.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint(pub [u16; CELLS]);
+
+/// A frame's PTS, ns, and its fingerprint.
+pub type Print = (u64, Fingerprint);
 
 impl Fingerprint {
     /// Reads 1,536 luma samples on a fixed grid, whatever the frame's size.
@@ -43,69 +45,6 @@ impl Fingerprint {
     }
 }
 
-/// How far back the log reaches, ns.
-pub const HISTORY_NS: u64 = 120_000_000_000;
-/// Most fingerprints kept (60 frames a second for two minutes: 1.5 MB).
-const CAPACITY: usize = 7_200;
-
-/// The fingerprints of the last [`HISTORY_NS`] with their PTS, oldest first. Its memory is taken once, at the
-/// first frame; when it is full the oldest goes.
-#[derive(Debug, Default)]
-pub struct FingerprintLog {
-    ring: OnceCell<Box<[(u64, Fingerprint)]>>,
-    next: usize,
-    len: usize,
-}
-
-impl FingerprintLog {
-    /// Adds a frame. A PTS that does not grow empties the log first: the stream has jumped.
-    pub fn push(&mut self, pts: u64, print: Fingerprint) {
-        if self.get(0).is_some_and(|(last, _)| pts <= last) {
-            self.clear();
-        }
-        self.ring.get_or_init(|| vec![(0, Fingerprint([0; CELLS])); CAPACITY].into_boxed_slice());
-        if let Some(slot) = self.ring.get_mut().and_then(|r| r.get_mut(self.next)) {
-            *slot = (pts, print);
-            self.next = (self.next + 1) % CAPACITY;
-            self.len = (self.len + 1).min(CAPACITY);
-        }
-    }
-
-    pub fn clear(&mut self) {
-        self.len = 0;
-    }
-
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// The frame `age` pushes before the newest (0).
-    pub fn get(&self, age: usize) -> Option<(u64, Fingerprint)> {
-        if age >= self.len {
-            return None;
-        }
-        self.ring.get()?.get((self.next + CAPACITY - 1 - age) % CAPACITY).copied()
-    }
-
-    /// All that is newer than `after` and within the history, into `out` (kept sorted, oldest first).
-    pub fn copy_newer(&self, after: Option<u64>, out: &mut Vec<(u64, Fingerprint)>) {
-        let mut age = 0;
-        let start = out.len();
-        while let Some(entry) = self.get(age) {
-            if after.is_some_and(|a| entry.0 <= a) {
-                break;
-            }
-            out.push(entry);
-            age += 1;
-        }
-        out[start..].reverse();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,21 +52,6 @@ mod tests {
 
     fn print(v: u16) -> Fingerprint {
         Fingerprint([v; CELLS])
-    }
-
-    #[test]
-    fn the_log_is_bounded_and_ordered() {
-        let mut log = FingerprintLog::default();
-        for i in 0..CAPACITY as u64 + 100 {
-            log.push(i + 1, print(i as u16));
-        }
-        assert_eq!(log.len(), CAPACITY);
-        assert_eq!(log.get(0).unwrap().0, CAPACITY as u64 + 100);
-        let mut out = Vec::new();
-        log.copy_newer(Some(CAPACITY as u64 + 90), &mut out);
-        assert_eq!(out.iter().map(|e| e.0).collect::<Vec<_>>(), (7291..=7300).collect::<Vec<_>>());
-        log.push(5, print(0));
-        assert_eq!(log.len(), 1);
     }
 
     #[test]

@@ -76,36 +76,40 @@ impl RegionReader {
         }
     }
 
-    /// Colour conversion at native resolution.
+    /// Colour conversion at native resolution. The rectangle's rows are copied out first: the converters want every
+    /// row as long as the stride, which the last row of a rectangle at the frame's bottom is not.
     fn convert(&mut self, frame: &FrameView<'_>, r: PixelRect, rgb: &mut [u8]) -> Result<(), RegionError> {
         let (w, h) = (r.w as u32, r.h as u32);
         let (range, matrix) = standard(frame.colour());
         let stride = w * 3;
-        let luma = at(frame.plane(0), r.x, r.y);
+        let half = half_rect(r);
+        let [first, second, third] = &mut self.scaled;
         match frame.format().layout() {
             Layout::Planar420 { v_first } => {
-                let a = at(frame.plane(1), r.x / 2, r.y / 2);
-                let b = at(frame.plane(2), r.x / 2, r.y / 2);
-                let (u, v) = if v_first { (b, a) } else { (a, b) };
+                copy_rows(frame.plane(0), 1, r, first)?;
+                copy_rows(frame.plane(1), 1, half, second)?;
+                copy_rows(frame.plane(2), 1, half, third)?;
+                let (u, v) = if v_first { (third, second) } else { (second, third) };
                 let image = YuvPlanarImage {
-                    y_plane: luma.data,
-                    y_stride: luma.stride as u32,
-                    u_plane: u.data,
-                    u_stride: u.stride as u32,
-                    v_plane: v.data,
-                    v_stride: v.stride as u32,
+                    y_plane: &first[..],
+                    y_stride: w,
+                    u_plane: &u[..],
+                    u_stride: half.w as u32,
+                    v_plane: &v[..],
+                    v_stride: half.w as u32,
                     width: w,
                     height: h,
                 };
                 yuv::yuv420_to_rgb(&image, rgb, stride, range, matrix).map_err(RegionError::of)
             }
             Layout::Biplanar420 { v_first } => {
-                let uv = at(frame.plane(1), r.x, r.y / 2);
+                copy_rows(frame.plane(0), 1, r, first)?;
+                copy_rows(frame.plane(1), 2, half, second)?;
                 let image = YuvBiPlanarImage {
-                    y_plane: luma.data,
-                    y_stride: luma.stride as u32,
-                    uv_plane: uv.data,
-                    uv_stride: uv.stride as u32,
+                    y_plane: &first[..],
+                    y_stride: w,
+                    uv_plane: &second[..],
+                    uv_stride: 2 * half.w as u32,
                     width: w,
                     height: h,
                 };
@@ -118,12 +122,11 @@ impl RegionReader {
                 .map_err(RegionError::of)
             }
             Layout::Packed422 { luma_first } => {
-                // The converter wants exactly stride x height bytes, which the last rows of a frame may lack.
                 let pairs = PixelRect { x: r.x / 2, w: r.w.div_ceil(2), ..r };
-                copy_rows(frame.plane(0), 4, pairs, &mut self.rows)?;
+                copy_rows(frame.plane(0), 4, pairs, first)?;
                 let image = YuvPackedImage {
-                    yuy: &self.rows[..],
-                    yuy_stride: (4 * pairs.w) as u32,
+                    yuy: &first[..],
+                    yuy_stride: 4 * pairs.w as u32,
                     width: w,
                     height: h,
                 };
@@ -135,16 +138,13 @@ impl RegionReader {
                 .map_err(RegionError::of)
             }
             Layout::Packed { bytes, rgb: order } => {
-                let plane = at(frame.plane(0), bytes * r.x, r.y);
-                for (src, dst) in plane.data.chunks(plane.stride).zip(rgb.chunks_exact_mut(r.w * 3)) {
-                    swizzle(src, bytes, order, dst);
-                }
+                copy_rows(frame.plane(0), bytes, r, first)?;
+                swizzle(first, bytes, order, rgb);
                 Ok(())
             }
             Layout::Gray => {
-                for (src, dst) in luma.data.chunks(luma.stride).zip(rgb.chunks_exact_mut(r.w * 3)) {
-                    swizzle(src, 1, [0, 0, 0], dst);
-                }
+                copy_rows(frame.plane(0), 1, r, first)?;
+                swizzle(first, 1, [0, 0, 0], rgb);
                 Ok(())
             }
         }
@@ -160,7 +160,7 @@ impl RegionReader {
         rgb: &mut [u8],
     ) -> Result<(), RegionError> {
         let (range, matrix) = standard(frame.colour());
-        let half = PixelRect { x: r.x / 2, y: r.y / 2, w: r.w.div_ceil(2), h: r.h.div_ceil(2) };
+        let half = half_rect(r);
         let (size, stride) = ((w, h), w as u32);
         match frame.format().layout() {
             Layout::Planar420 { v_first } => {
@@ -302,9 +302,9 @@ fn standard(colour: Colour) -> (YuvRange, YuvStandardMatrix) {
     (range, matrix)
 }
 
-/// The plane from byte column `x` of row `y` on.
-fn at(plane: Plane<'_>, x: usize, y: usize) -> Plane<'_> {
-    Plane { data: plane.data.get(plane.stride * y + x..).unwrap_or_default(), stride: plane.stride }
+/// The same rectangle in a plane that is halved both ways.
+fn half_rect(r: PixelRect) -> PixelRect {
+    PixelRect { x: r.x / 2, y: r.y / 2, w: r.w.div_ceil(2), h: r.h.div_ceil(2) }
 }
 
 /// Clips to the frame and moves the top-left corner to even coordinates; never empty.

@@ -1,0 +1,329 @@
+//! What the elements post on the bus, as types: `deepfake-verdict`, `deepfake-alert` and `deepfake-summary`.
+//!
+//! An application calls [`parse`] on every bus message. `docs/metadata.md` describes the fields.
+
+use crate::analysis::verdict::{Alert, AlertKind, SCHEMA_VERSION, State, Verdict};
+pub use crate::structure::Error;
+use crate::structure::{
+    NONE, array, c_text, check_version, evidence_array, field, named, read_evidence, read_verdict, time,
+    write_verdict,
+};
+use gst::prelude::*;
+use gstreamer as gst;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Name of [`VerdictMessage`]'s structure.
+pub const VERDICT: &str = "deepfake-verdict";
+/// Name of [`AlertMessage`]'s structure.
+pub const ALERT: &str = "deepfake-alert";
+/// Name of [`SummaryMessage`]'s structure.
+pub const SUMMARY: &str = "deepfake-summary";
+
+/// What every message carries. Start from `default()` and set what is known.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Header {
+    /// [`SCHEMA_VERSION`] of the writer.
+    pub schema_version: u32,
+    /// The application's name for the call; may be empty.
+    pub session_id: String,
+    /// See [`Verdict::epoch`].
+    pub epoch: u64,
+    /// PTS of the buffer the message speaks of, ns.
+    pub timestamp: Option<u64>,
+    /// The same moment as running time and as stream time, ns.
+    pub running_time: Option<u64>,
+    pub stream_time: Option<u64>,
+    /// The models in use: `name@sha256:` and the first 16 hexadecimal digits.
+    pub model_digests: Vec<String>,
+    /// The execution provider that runs them (`cpu`, `cuda`, ...); empty when none runs.
+    pub provider: String,
+}
+
+impl Default for Header {
+    fn default() -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            session_id: String::new(),
+            epoch: 0,
+            timestamp: None,
+            running_time: None,
+            stream_time: None,
+            model_digests: Vec::new(),
+            provider: String::new(),
+        }
+    }
+}
+
+/// The verdict, on change and every `report-interval`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct VerdictMessage {
+    #[serde(flatten)]
+    pub header: Header,
+    pub verdict: Verdict,
+}
+
+impl VerdictMessage {
+    /// `header` takes the verdict's epoch and schema version.
+    pub fn new(header: Header, verdict: Verdict) -> Self {
+        let header = Header { epoch: verdict.epoch, schema_version: verdict.schema_version, ..header };
+        Self { header, verdict }
+    }
+}
+
+/// An alert was raised or cleared.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct AlertMessage {
+    #[serde(flatten)]
+    pub header: Header,
+    pub alert: Alert,
+}
+
+impl AlertMessage {
+    /// `header` takes the alert's epoch.
+    pub fn new(header: Header, alert: Alert) -> Self {
+        Self { header: Header { epoch: alert.epoch, ..header }, alert }
+    }
+}
+
+/// The account of a whole stream, at its end.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SummaryMessage {
+    #[serde(flatten)]
+    pub header: Header,
+    /// Buffers that passed.
+    pub frames_seen: u64,
+    /// Of these, chosen for analysis.
+    pub frames_sampled: u64,
+    /// Of these, analysed to the end.
+    pub frames_analysed: u64,
+    /// Sampled but not analysed, by reason (lower-case letters, digits and hyphens).
+    pub frames_skipped: BTreeMap<String, u64>,
+    /// Of the stream, ns.
+    pub duration: Option<u64>,
+    /// Alerts raised.
+    pub alerts: u32,
+    /// PTS of the first raised alert, ns.
+    pub first_alert_pts: Option<u64>,
+    pub worst_state: State,
+    pub worst_risk: f64,
+    /// At the end.
+    pub state: State,
+    /// Stream time spent in each state, ns.
+    pub time_in_state: BTreeMap<State, u64>,
+}
+
+/// Any message of this plugin.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+#[non_exhaustive]
+pub enum DeepfakeMessage {
+    #[serde(rename = "deepfake-verdict")]
+    Verdict(VerdictMessage),
+    #[serde(rename = "deepfake-alert")]
+    Alert(AlertMessage),
+    #[serde(rename = "deepfake-summary")]
+    Summary(SummaryMessage),
+}
+
+impl DeepfakeMessage {
+    pub fn header(&self) -> &Header {
+        match self {
+            Self::Verdict(m) => &m.header,
+            Self::Alert(m) => &m.header,
+            Self::Summary(m) => &m.header,
+        }
+    }
+
+    /// The element message to post, with `src` as its sender.
+    pub fn to_gst(&self, src: &impl IsA<gst::Object>) -> gst::Message {
+        let structure = match self {
+            Self::Verdict(m) => gst::Structure::from(m),
+            Self::Alert(m) => gst::Structure::from(m),
+            Self::Summary(m) => gst::Structure::from(m),
+        };
+        gst::message::Element::builder(structure).src(src).build()
+    }
+
+    /// One line of JSON. Numbers that JSON has no form for (NaN, infinity) become `null`.
+    pub fn to_json(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self)
+    }
+}
+
+macro_rules! into_message {
+    ($($variant:ident($t:ty)),+) => { $(
+        impl From<$t> for DeepfakeMessage {
+            fn from(m: $t) -> Self { Self::$variant(m) }
+        }
+    )+ };
+}
+into_message!(Verdict(VerdictMessage), Alert(AlertMessage), Summary(SummaryMessage));
+
+/// Reads a bus message: `None` if it is not one of this plugin's (or of a kind this version does not know),
+/// an error if it is but cannot be understood.
+pub fn parse(message: &gst::MessageRef) -> Option<Result<DeepfakeMessage, Error>> {
+    let gst::MessageView::Element(element) = message.view() else { return None };
+    let structure = element.structure()?;
+    Some(match structure.name().as_str() {
+        VERDICT => VerdictMessage::try_from(structure).map(Into::into),
+        ALERT => AlertMessage::try_from(structure).map(Into::into),
+        SUMMARY => SummaryMessage::try_from(structure).map(Into::into),
+        _ => return None,
+    })
+}
+
+fn with_header(name: &'static str, header: &Header) -> gst::Structure {
+    gst::Structure::builder(name)
+        .field("schema-version", header.schema_version)
+        .field("session-id", c_text(&header.session_id))
+        .field("epoch", header.epoch)
+        .field("timestamp", header.timestamp.unwrap_or(NONE))
+        .field("running-time", header.running_time.unwrap_or(NONE))
+        .field("stream-time", header.stream_time.unwrap_or(NONE))
+        .field("model-digests", gst::Array::new(header.model_digests.iter().map(|d| c_text(d))))
+        .field("provider", c_text(&header.provider))
+        .build()
+}
+
+fn read_header(s: &gst::StructureRef, name: &'static str) -> Result<Header, Error> {
+    if s.name() != name {
+        return Err(Error::Name { expected: name, found: s.name().to_string() });
+    }
+    Ok(Header {
+        schema_version: check_version(s)?,
+        session_id: field::<&str>(s, "session-id")?.to_owned(),
+        epoch: field(s, "epoch")?,
+        timestamp: time(s, "timestamp")?,
+        running_time: time(s, "running-time")?,
+        stream_time: time(s, "stream-time")?,
+        model_digests: array(s, "model-digests", |v| {
+            v.get::<String>().map_err(|e| Error::Type { field: "model-digests", detail: e.to_string() })
+        })?,
+        provider: field::<&str>(s, "provider")?.to_owned(),
+    })
+}
+
+impl From<&VerdictMessage> for gst::Structure {
+    fn from(m: &VerdictMessage) -> Self {
+        let mut s = with_header(VERDICT, &m.header);
+        write_verdict(&mut s, &m.verdict);
+        s
+    }
+}
+
+impl TryFrom<&gst::StructureRef> for VerdictMessage {
+    type Error = Error;
+
+    fn try_from(s: &gst::StructureRef) -> Result<Self, Error> {
+        Ok(Self { header: read_header(s, VERDICT)?, verdict: read_verdict(s)? })
+    }
+}
+
+impl From<&AlertMessage> for gst::Structure {
+    fn from(m: &AlertMessage) -> Self {
+        let mut s = with_header(ALERT, &m.header);
+        s.set("kind", m.alert.kind.name());
+        s.set("pts", m.alert.pts);
+        s.set("onset-pts", m.alert.onset_pts.unwrap_or(NONE));
+        // No number stands for "no track", so the field is left out.
+        s.set_if_some("track-id", m.alert.track_id);
+        s.set("statistic", m.alert.statistic);
+        s.set("threshold", m.alert.threshold);
+        s.set("evidence", evidence_array(&m.alert.evidence));
+        s
+    }
+}
+
+impl TryFrom<&gst::StructureRef> for AlertMessage {
+    type Error = Error;
+
+    fn try_from(s: &gst::StructureRef) -> Result<Self, Error> {
+        let header = read_header(s, ALERT)?;
+        let alert = Alert {
+            kind: named(s, "kind", AlertKind::from_name)?,
+            epoch: header.epoch,
+            pts: field(s, "pts")?,
+            onset_pts: time(s, "onset-pts")?,
+            track_id: if s.has_field("track-id") { Some(field(s, "track-id")?) } else { None },
+            statistic: field(s, "statistic")?,
+            threshold: field(s, "threshold")?,
+            evidence: read_evidence(s, "evidence")?,
+        };
+        Ok(Self { header, alert })
+    }
+}
+
+/// A field name that GStreamer can print and parse again.
+fn field_name(text: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let name: String = text.chars().map(plain).collect();
+    // Field names begin with a letter.
+    if name.starts_with(|c: char| c.is_ascii_alphabetic()) { name } else { format!("x{name}") }
+}
+
+impl From<&SummaryMessage> for gst::Structure {
+    fn from(m: &SummaryMessage) -> Self {
+        let mut skipped = gst::Structure::new_empty("frames-skipped");
+        for (reason, count) in &m.frames_skipped {
+            skipped.set(field_name(reason).as_str(), *count);
+        }
+        let mut times = gst::Structure::new_empty("time-in-state");
+        for (state, time) in &m.time_in_state {
+            times.set(state.name(), *time);
+        }
+        let mut s = with_header(SUMMARY, &m.header);
+        s.set("frames-seen", m.frames_seen);
+        s.set("frames-sampled", m.frames_sampled);
+        s.set("frames-analysed", m.frames_analysed);
+        s.set("frames-skipped", skipped);
+        s.set("duration", m.duration.unwrap_or(NONE));
+        s.set("alerts", m.alerts);
+        s.set("first-alert-pts", m.first_alert_pts.unwrap_or(NONE));
+        s.set("worst-state", m.worst_state.name());
+        s.set("worst-risk", m.worst_risk);
+        s.set("state", m.state.name());
+        s.set("time-in-state", times);
+        s
+    }
+}
+
+impl TryFrom<&gst::StructureRef> for SummaryMessage {
+    type Error = Error;
+
+    fn try_from(s: &gst::StructureRef) -> Result<Self, Error> {
+        let number = |value: &glib::SendValue, field: &'static str| {
+            value.get::<u64>().map_err(|e| Error::Type { field, detail: e.to_string() })
+        };
+        let skipped = field::<&gst::StructureRef>(s, "frames-skipped")?;
+        let times = field::<&gst::StructureRef>(s, "time-in-state")?;
+        let state = |name: &str| {
+            State::from_name(name)
+                .ok_or_else(|| Error::Value { field: "time-in-state", value: name.to_owned() })
+        };
+        Ok(Self {
+            header: read_header(s, SUMMARY)?,
+            frames_seen: field(s, "frames-seen")?,
+            frames_sampled: field(s, "frames-sampled")?,
+            frames_analysed: field(s, "frames-analysed")?,
+            frames_skipped: skipped
+                .iter()
+                .map(|(name, value)| Ok((name.to_string(), number(value, "frames-skipped")?)))
+                .collect::<Result<_, Error>>()?,
+            duration: time(s, "duration")?,
+            alerts: field(s, "alerts")?,
+            first_alert_pts: time(s, "first-alert-pts")?,
+            worst_state: named(s, "worst-state", State::from_name)?,
+            worst_risk: field(s, "worst-risk")?,
+            state: named(s, "state", State::from_name)?,
+            time_in_state: times
+                .iter()
+                .map(|(name, value)| Ok((state(name.as_str())?, number(value, "time-in-state")?)))
+                .collect::<Result<_, Error>>()?,
+        })
+    }
+}
