@@ -1,9 +1,7 @@
 //! GStreamer plugin `deepfake`: says during a live call whether the face is a real person in front of a real camera.
 
 pub mod analysis;
-<<<<<<< HEAD
 pub mod inference;
-=======
 #[cfg(feature = "plugin")]
 pub mod message;
 #[cfg(feature = "plugin")]
@@ -47,4 +45,3 @@ pub fn register_static() -> Result<(), glib::BoolError> {
     })
     .clone()
 }
->>>>>>> c9b51a7665d41932f1a06b52d02d30e75ea15684

@@ -152,7 +152,7 @@ mod tests {
         assert!((4.8..5.0).contains(&(raised.2.unwrap() as f64 * 1e-9)));
         assert_eq!(cleared.0, AlertKind::Cleared);
         assert!((11.4..11.8).contains(&cleared.1), "{cleared:?}");
-        assert_eq!(j.state(), State::Unknown);
+        assert_eq!(j.state(), State::Live);
     }
 
     #[test]

@@ -104,8 +104,7 @@ impl Waiting {
     /// Log-likelihood ratio of having waited `t` seconds in vain, if an attack never shows the event.
     pub fn llr(&self, t: f64) -> f64 {
         let t = t.max(0.0);
-        let survival =
-            self.share * (-t / self.mean).exp() + (1.0 - self.share) * (-t / self.slow_mean).exp();
+        let survival = self.share * (-t / self.mean).exp() + (1.0 - self.share) * (-t / self.slow_mean).exp();
         (-survival.max(1e-300).ln()).min(self.llr_max) * self.fusion_weight
     }
 
@@ -210,7 +209,14 @@ mod tests {
 
     #[test]
     fn waiting_grows_with_time_up_to_its_bound() {
-        let w = Waiting { mean: 4.0, slow_mean: 20.0, share: 0.8, event_llr: -2.0, llr_max: 5.0, fusion_weight: 1.0 };
+        let w = Waiting {
+            mean: 4.0,
+            slow_mean: 20.0,
+            share: 0.8,
+            event_llr: -2.0,
+            llr_max: 5.0,
+            fusion_weight: 1.0,
+        };
         let seen: Vec<f64> = [0.0, 2.0, 10.0, 60.0, 1e4].iter().map(|t| w.llr(*t)).collect();
         assert!(seen[0].abs() < 1e-12 && seen.windows(2).all(|p| p[0] < p[1] || p[1] == 5.0));
         assert_eq!(w.llr(1e9), 5.0);

@@ -96,8 +96,10 @@ impl Cusum {
 
     /// What each signal added to the family's statistic since the onset, the strongest first.
     pub fn parts(&self, family: Family) -> Vec<(&'static str, f64)> {
-        let mut parts: Vec<_> =
-            self.sums.get(family as usize).map_or_else(Vec::new, |s| s.parts.iter().map(|p| (*p.0, *p.1)).collect());
+        let mut parts: Vec<_> = self
+            .sums
+            .get(family as usize)
+            .map_or_else(Vec::new, |s| s.parts.iter().map(|p| (*p.0, *p.1)).collect());
         parts.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(b.0)));
         parts
     }

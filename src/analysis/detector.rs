@@ -137,9 +137,8 @@ impl Detector {
             if score < MIN_SCORE || row.iter().any(|v| !v.is_finite()) {
                 continue;
             }
-            let point = |i: usize| {
-                self.letterbox.to_frame(row[i] + anchor[0] * side, row[i + 1] + anchor[1] * side)
-            };
+            let point =
+                |i: usize| self.letterbox.to_frame(row[i] + anchor[0] * side, row[i + 1] + anchor[1] * side);
             let centre = point(0);
             let (w, h) = (row[2] / self.letterbox.scale, row[3] / self.letterbox.scale);
             if w <= 0.0 || h <= 0.0 {
@@ -244,8 +243,7 @@ mod tests {
     fn letterbox_is_undone_by_decoding() {
         let mut detector = Detector::new(DetectorRange::Short);
         detector.letterbox = Letterbox::fit(640, 480, 128);
-        let mut raw =
-            DetectorOutput { regressors: vec![0.0; 896 * 16], scores: vec![-50.0; 896] };
+        let mut raw = DetectorOutput { regressors: vec![0.0; 896 * 16], scores: vec![-50.0; 896] };
         // Anchor 0 sits at (4, 4) of the input; move the box to the middle, 32 pixels wide.
         raw.scores[0] = 4.0;
         raw.regressors[..4].copy_from_slice(&[60.0, 60.0, 32.0, 32.0]);

@@ -100,9 +100,9 @@ pub fn residuals<'a>(
     from: &'a [Point],
     to: &'a [Point],
 ) -> impl Iterator<Item = f32> + 'a {
-    from.iter().zip(to).map(|(a, b)| {
-        map.apply(*a).map_or(f32::INFINITY, |p| (p[0] - b[0]).powi(2) + (p[1] - b[1]).powi(2))
-    })
+    from.iter()
+        .zip(to)
+        .map(|(a, b)| map.apply(*a).map_or(f32::INFINITY, |p| (p[0] - b[0]).powi(2) + (p[1] - b[1]).powi(2)))
 }
 
 /// Factorises the normal equations; `None` when the points do not determine the map.
@@ -168,7 +168,8 @@ mod tests {
     #[test]
     fn richer_families_fit_better() {
         let from = grid();
-        let to: Vec<Point> = from.iter().map(|p| [p[0] + 0.002 * p[0] * p[1], 1.1 * p[1] + 0.2 * p[0]]).collect();
+        let to: Vec<Point> =
+            from.iter().map(|p| [p[0] + 0.002 * p[0] * p[1], 1.1 * p[1] + 0.2 * p[0]]).collect();
         let rms = |m| {
             let map = fit(m, &from, &to).unwrap();
             residuals(&map, &from, &to).sum::<f32>()

@@ -1,7 +1,15 @@
 //! Pure logic: no GStreamer, no ONNX Runtime, no clock, no I/O. Time comes in as nanoseconds.
+//!
+//! The way of a frame: [`frame`] -> [`chain`] ([`detector`], [`tracker`], [`align`], [`mesh`], [`quality`]) ->
+//! [`signals`] -> [`cusum`] -> [`alert`] -> [`verdict`]; [`engine`] leads it.
 
+pub mod alert;
 pub mod align;
+pub mod calibration;
+pub mod chain;
+pub mod cusum;
 pub mod detector;
+pub mod engine;
 pub mod fingerprint;
 pub mod frame;
 pub mod geometry;
@@ -9,5 +17,7 @@ pub mod mesh;
 pub mod models;
 pub mod quality;
 pub mod region;
+pub mod sampler;
+pub mod signals;
 pub mod tracker;
 pub mod verdict;

@@ -63,7 +63,9 @@ pub fn measure(aligner: &Aligner, mesh: &FaceMesh, pose: Pose, luma: &mut Vec<f3
     Quality {
         size: ramp(mesh.interocular(), 14.0, 44.0),
         focus: if contrast > 1e-4 { ramp(detail / contrast, 0.015, 0.07) } else { 0.0 },
-        exposure: ramp(mean, 0.06, 0.2) * ramp(1.0 - mean, 0.04, 0.15) * ramp(contrast, 0.015, 0.06)
+        exposure: ramp(mean, 0.06, 0.2)
+            * ramp(1.0 - mean, 0.04, 0.15)
+            * ramp(contrast, 0.015, 0.06)
             * ramp(1.0 - clipped, 0.5, 0.9),
         pose: ramp(1.25 - pose.yaw.abs(), 0.15, 0.6) * ramp(1.2 - pose.pitch.abs(), 0.15, 0.6),
         visibility: ramp(mesh.presence, 0.5, 0.9),
@@ -132,7 +134,8 @@ mod tests {
 
     #[test]
     fn one_bad_measure_spoils_the_face() {
-        let good = Quality { size: 1.0, focus: 1.0, exposure: 1.0, pose: 1.0, visibility: 1.0, compression: 1.0 };
+        let good =
+            Quality { size: 1.0, focus: 1.0, exposure: 1.0, pose: 1.0, visibility: 1.0, compression: 1.0 };
         assert_eq!(good.overall(), 1.0);
         let dark = Quality { exposure: 0.1, ..good };
         assert!(dark.overall() < TOO_POOR);
@@ -142,7 +145,8 @@ mod tests {
     #[test]
     fn statistics_see_blur_and_clipping() {
         let side = 64;
-        let sharp: Vec<f32> = (0..side * side).map(|i| if (i + i / side) % 2 == 0 { 0.3 } else { 0.7 }).collect();
+        let sharp: Vec<f32> =
+            (0..side * side).map(|i| if (i + i / side) % 2 == 0 { 0.3 } else { 0.7 }).collect();
         let flat = vec![1.0; side * side];
         let (mean, contrast, clipped, detail) = statistics(&sharp, side, 64.0);
         assert!((mean - 0.5).abs() < 1e-3 && (contrast - 0.2).abs() < 1e-3 && clipped == 0.0);

@@ -7,9 +7,7 @@ use super::frame::{Colour, FrameView, Layout, Matrix, PixelRect, Plane};
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use thiserror::Error;
-use yuv::{
-    YuvBiPlanarImage, YuvConversionMode, YuvPackedImage, YuvPlanarImage, YuvRange, YuvStandardMatrix,
-};
+use yuv::{YuvBiPlanarImage, YuvConversionMode, YuvPackedImage, YuvPlanarImage, YuvRange, YuvStandardMatrix};
 
 /// A kernel library refused its input; with a validated [`FrameView`] that is a defect, not a user's error.
 #[derive(Debug, Error)]
@@ -124,12 +122,8 @@ impl RegionReader {
             Layout::Packed422 { luma_first } => {
                 let pairs = PixelRect { x: r.x / 2, w: r.w.div_ceil(2), ..r };
                 copy_rows(frame.plane(0), 4, pairs, first)?;
-                let image = YuvPackedImage {
-                    yuy: &first[..],
-                    yuy_stride: 4 * pairs.w as u32,
-                    width: w,
-                    height: h,
-                };
+                let image =
+                    YuvPackedImage { yuy: &first[..], yuy_stride: 4 * pairs.w as u32, width: w, height: h };
                 if luma_first {
                     yuv::yuyv422_to_rgb(&image, rgb, stride, range, matrix)
                 } else {
@@ -232,9 +226,8 @@ impl RegionReader {
         let out = &mut self.scaled[slot];
         out.resize(w * h * px, 0);
         let mut dst = Image::from_slice_u8(w as u32, h as u32, out, kind).map_err(RegionError::of)?;
-        let options = ResizeOptions::new()
-            .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
-            .use_alpha(false);
+        let options =
+            ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).use_alpha(false);
         let strided = plane.stride % px == 0 && plane.data.len() >= plane.stride * (r.y + r.h);
         if strided {
             // The padding of a row is seen as more pixels, and cropped away.
@@ -244,8 +237,7 @@ impl RegionReader {
             self.resizer.resize(&src, &mut dst, &options).map_err(RegionError::of)
         } else {
             copy_rows(plane, px, r, &mut self.rows)?;
-            let src =
-                ImageRef::new(r.w as u32, r.h as u32, &self.rows, kind).map_err(RegionError::of)?;
+            let src = ImageRef::new(r.w as u32, r.h as u32, &self.rows, kind).map_err(RegionError::of)?;
             self.resizer.resize(&src, &mut dst, &options).map_err(RegionError::of)
         }
     }
@@ -323,7 +315,13 @@ mod tests {
     use proptest::prelude::*;
 
     /// A flat frame of one colour in any format, with padded strides.
-    fn flat(format: PixelFormat, w: usize, h: usize, pad: usize, full_range: bool) -> (Vec<Vec<u8>>, Vec<usize>) {
+    fn flat(
+        format: PixelFormat,
+        w: usize,
+        h: usize,
+        pad: usize,
+        full_range: bool,
+    ) -> (Vec<Vec<u8>>, Vec<usize>) {
         // Mid grey with full range is 128 everywhere; with limited range luma 126 is about 128.
         let luma = if full_range { 128 } else { 126 };
         let mut planes = Vec::new();

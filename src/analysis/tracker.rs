@@ -73,9 +73,11 @@ impl Tracker {
             if self.tracks.iter().filter(|t| !t.lost).count() >= self.max_faces {
                 continue;
             }
-            let back = self.tracks.iter_mut().filter(|t| t.lost && may_be_same(t, rect, pts)).min_by(|a, b| {
-                centre_distance(a.rect, rect).total_cmp(&centre_distance(b.rect, rect))
-            });
+            let back = self
+                .tracks
+                .iter_mut()
+                .filter(|t| t.lost && may_be_same(t, rect, pts))
+                .min_by(|a, b| centre_distance(a.rect, rect).total_cmp(&centre_distance(b.rect, rect)));
             if let Some(track) = back {
                 track.lost = false;
                 track.roi = Roi::from_detection(d);
@@ -122,10 +124,8 @@ impl Tracker {
         let all = self.tracks.clone();
         self.tracks.retain(|t| {
             let gone = t.lost && pts.saturating_sub(t.seen_pts) > REUNION_NS;
-            let merged = !t.lost
-                && all.iter().any(|o| {
-                    !o.lost && o.id < t.id && iou(o.rect, t.rect) > MERGED_IOU
-                });
+            let merged =
+                !t.lost && all.iter().any(|o| !o.lost && o.id < t.id && iou(o.rect, t.rect) > MERGED_IOU);
             if gone || merged {
                 ended.push(t.id);
             }
@@ -143,7 +143,9 @@ fn covers(track: [f32; 4], det: [f32; 4]) -> bool {
 fn may_be_same(t: &Track, rect: [f32; 4], pts: u64) -> bool {
     let away = pts.saturating_sub(t.seen_pts);
     let ratio = rect[2].max(1.0) / t.rect[2].max(1.0);
-    away <= REUNION_NS && (0.5..2.0).contains(&ratio) && centre_distance(t.rect, rect) < t.rect[2].max(rect[2])
+    away <= REUNION_NS
+        && (0.5..2.0).contains(&ratio)
+        && centre_distance(t.rect, rect) < t.rect[2].max(rect[2])
 }
 
 fn centre_distance(a: [f32; 4], b: [f32; 4]) -> f32 {

@@ -5,7 +5,7 @@
 //! ratio: Soukupova & Cech, CVWW 2016, relative to the person's own open eye, because absolute ratios differ
 //! between people and glasses.
 
-use super::{Family, FaceObservation, FaceSignal, Reading, seconds};
+use super::{FaceObservation, FaceSignal, Family, Reading, seconds};
 use crate::analysis::calibration::Calibration;
 use std::collections::VecDeque;
 

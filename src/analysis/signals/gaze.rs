@@ -4,7 +4,7 @@
 //! reading and information processing", 1998). Measured: spread and steps of the irises in units of the eye's width,
 //! head motion removed by the eye corners, over two seconds.
 
-use super::{Family, FaceObservation, FaceSignal, Reading, ln, seconds};
+use super::{FaceObservation, FaceSignal, Family, Reading, ln, seconds};
 use crate::analysis::calibration::Calibration;
 use std::collections::VecDeque;
 

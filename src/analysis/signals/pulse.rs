@@ -4,7 +4,7 @@
 //! between face regions as liveness cue: Liu et al., "3D mask face anti-spoofing with remote photoplethysmography",
 //! ECCV 2016. A pulse is weak evidence (a good swap inherits its driver's), so the calibration keeps it on a short lead.
 
-use super::{Family, FaceObservation, FaceSignal, Reading, seconds};
+use super::{FaceObservation, FaceSignal, Family, Reading, seconds};
 use crate::analysis::calibration::Calibration;
 use rustfft::{FftPlanner, num_complex::Complex};
 use std::collections::VecDeque;
@@ -237,7 +237,14 @@ mod tests {
                     0.4 * light * (1.0 + 0.6 * beat) + 0.001 * random(),
                 ];
             }
-            let one = Quality { size: 1.0, focus: 1.0, exposure: 1.0, pose: 1.0, visibility: 1.0, compression: 1.0 };
+            let one = Quality {
+                size: 1.0,
+                focus: 1.0,
+                exposure: 1.0,
+                pose: 1.0,
+                visibility: 1.0,
+                compression: 1.0,
+            };
             let seen = FaceObservation {
                 pts: (t * 1e9) as u64,
                 mesh: &mesh,
@@ -257,7 +264,12 @@ mod tests {
         for bpm in [55.0, 72.0, 120.0] {
             let with = watch(15.0, bpm, 0.006).unwrap();
             let without = watch(15.0, bpm, 0.0).unwrap();
-            assert!(with.features[1] > without.features[1] + 4.0, "{bpm}: {:?} {:?}", with.features, without.features);
+            assert!(
+                with.features[1] > without.features[1] + 4.0,
+                "{bpm}: {:?} {:?}",
+                with.features,
+                without.features
+            );
             assert!(with.features[2] > 0.8);
             if with.reason.contains("at ") {
                 let text = with.reason.split(' ').nth(3).unwrap();

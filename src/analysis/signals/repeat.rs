@@ -50,7 +50,11 @@ pub struct Repeat {
 impl Repeat {
     /// Takes the frames that came since the last call, oldest first; a PTS that goes back starts everything
     /// afresh. Returns the loop's reading and the freeze's.
-    pub fn observe(&mut self, new: &[Print], calibration: &Calibration) -> (Option<Reading>, Option<Reading>) {
+    pub fn observe(
+        &mut self,
+        new: &[Print],
+        calibration: &Calibration,
+    ) -> (Option<Reading>, Option<Reading>) {
         self.take(new);
         let Some((now, _)) = self.prints.last().copied() else { return (None, None) };
         let dt = self.updated.map_or(0.0, |u| seconds(u, now));
@@ -146,11 +150,9 @@ impl Repeat {
             return None;
         }
         let probe: Vec<usize> = (0..POINTS).map(|i| n - 1 - i * (length - 1) / (POINTS - 1)).collect();
-        let motion = probe
-            .windows(2)
-            .map(|w| self.prints[w[0]].1.distance(&self.prints[w[1]].1))
-            .sum::<f32>()
-            / (POINTS - 1) as f32;
+        let motion =
+            probe.windows(2).map(|w| self.prints[w[0]].1.distance(&self.prints[w[1]].1)).sum::<f32>()
+                / (POINTS - 1) as f32;
         let nearest = n - self.prints.partition_point(|p| seconds(p.0, now) > SHORTEST);
         let farthest = n - length;
         let distance = |lag: usize, stop: f32| {
@@ -242,7 +244,7 @@ mod tests {
         let calibration = Calibration::built_in().unwrap();
         let mut signal = Repeat::default();
         for i in 0..200u64 {
-            let v = if i < 100 { 800 + (i % 37) as u16 * 4 } else { 900 };
+            let v = if i < 100 { 800 + (i % 37) as u16 * 4 } else { 901 };
             let (looped, freeze) = signal.observe(&[(i * 40_000_000, Fingerprint([v; CELLS]))], &calibration);
             assert_eq!(freeze.is_some(), i > 100, "{i}");
             assert!(i < 120 || looped.is_none());

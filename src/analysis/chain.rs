@@ -1,0 +1,305 @@
+//! From a frame to faces: detection, tracking, mesh, blendshapes, quality and skin colours.
+
+use super::align::{Aligner, Roi};
+use super::detector::{Detection, Detector};
+use super::frame::FrameView;
+use super::geometry::Point;
+use super::mesh::{FaceMesh, Pose, SKIN_PATCHES};
+use super::models::{
+    BLENDSHAPE_POINTS, BLENDSHAPES, DetectorOutput, DetectorRange, FaceModels, MeshKind, MeshOutput,
+};
+use super::quality::{self, Quality};
+use super::region::{RegionError, RegionReader};
+use super::tracker::{Track, Tracker};
+use thiserror::Error;
+
+/// The steps whose time is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// Reading and scaling the frame for the detector, and cutting aligned crops.
+    Pixels,
+    Detector,
+    Mesh,
+    Blendshapes,
+    Quality,
+    Repeats,
+    Signals,
+}
+
+impl Stage {
+    pub const ALL: [Self; 7] = [
+        Self::Pixels,
+        Self::Detector,
+        Self::Mesh,
+        Self::Blendshapes,
+        Self::Quality,
+        Self::Repeats,
+        Self::Signals,
+    ];
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pixels => "pixels",
+            Self::Detector => "detector",
+            Self::Mesh => "mesh",
+            Self::Blendshapes => "blendshapes",
+            Self::Quality => "quality",
+            Self::Repeats => "repeats",
+            Self::Signals => "signals",
+        }
+    }
+}
+
+/// Told when a stage begins; whoever has a clock can measure. `()` measures nothing.
+pub trait Meter {
+    fn begin(&mut self, stage: Stage);
+}
+
+impl Meter for () {
+    fn begin(&mut self, _: Stage) {}
+}
+
+/// Why a frame could not be analysed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ChainError<E: std::error::Error + 'static> {
+    #[error(transparent)]
+    Model(E),
+    #[error(transparent)]
+    Region(#[from] RegionError),
+}
+
+/// What the chain looks for, and how thoroughly.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ChainConfig {
+    pub mesh: MeshKind,
+    pub blendshapes: bool,
+    /// Whether the full-range detector looks for small faces when the short-range one finds none.
+    pub full_range: bool,
+    pub max_faces: usize,
+    /// Least width of a face, frame pixels.
+    pub min_face: f32,
+    /// Time between two looks of the detector while every face is followed, ns.
+    pub redetect: u64,
+}
+
+/// One followed face in one frame.
+#[derive(Clone, Debug, Default)]
+pub struct Face {
+    pub track_id: u32,
+    /// When the track began, ns.
+    pub since: u64,
+    /// `[x, y, w, h]`, frame pixels, smoothed.
+    pub rect: [f32; 4],
+    pub mesh: FaceMesh,
+    pub pose: Pose,
+    pub quality: Quality,
+    pub blendshapes: Option<[f32; BLENDSHAPES]>,
+    pub skin: [[f32; 3]; 3],
+}
+
+/// Probability below which the mesh network did not find a face.
+const MIN_PRESENCE: f32 = 0.5;
+/// Time between two full-range looks when nobody is there, ns.
+const FULL_EVERY: u64 = 500_000_000;
+
+/// See the module. Keeps its memory between frames.
+#[derive(Debug)]
+pub struct Chain<M> {
+    models: M,
+    config: ChainConfig,
+    reader: RegionReader,
+    short: Detector,
+    full: Detector,
+    aligner: Aligner,
+    tracker: Tracker,
+    raw: (DetectorOutput, MeshOutput),
+    luma: Vec<f32>,
+    subset: Option<[u16; BLENDSHAPE_POINTS]>,
+    detected: Option<u64>,
+    detected_full: Option<u64>,
+}
+
+impl<M: FaceModels> Chain<M> {
+    /// `subset`: the landmarks that the blendshape network reads; without it there are no blendshapes.
+    pub fn new(models: M, config: ChainConfig, subset: Option<[u16; BLENDSHAPE_POINTS]>) -> Self {
+        Self {
+            models,
+            config,
+            reader: RegionReader::default(),
+            short: Detector::new(DetectorRange::Short),
+            full: Detector::new(DetectorRange::Full),
+            aligner: Aligner::new(config.mesh),
+            tracker: Tracker::new(config.max_faces, config.min_face),
+            raw: Default::default(),
+            luma: Vec::new(),
+            subset,
+            detected: None,
+            detected_full: None,
+        }
+    }
+
+    /// Forgets all faces.
+    pub fn reset(&mut self) {
+        self.tracker = Tracker::new(self.config.max_faces, self.config.min_face);
+        self.detected = None;
+        self.detected_full = None;
+    }
+
+    pub fn config(&self) -> &ChainConfig {
+        &self.config
+    }
+
+    /// The same faces are still there: the picture has not changed.
+    pub fn hold(&mut self, pts: u64) {
+        for t in self.tracker.followed() {
+            self.tracker.seen(t.id, t.rect, t.roi, pts);
+        }
+    }
+
+    /// Finds the faces of the frame at `pts` (ns). `ended` receives the ids of the faces that are gone for good.
+    pub fn faces(
+        &mut self,
+        frame: &FrameView<'_>,
+        pts: u64,
+        ended: &mut Vec<u32>,
+        meter: &mut dyn Meter,
+    ) -> Result<Vec<Face>, ChainError<M::Error>> {
+        let due = self.detected.is_none_or(|d| pts.saturating_sub(d) >= self.config.redetect || pts < d);
+        if due || self.tracker.wants_detection() {
+            self.detect(frame, pts, meter)?;
+        }
+        let mut faces = Vec::new();
+        for track in self.tracker.followed() {
+            match self.face(frame, &track, pts, meter)? {
+                Some(face) => faces.push(face),
+                None => self.tracker.lose(track.id),
+            }
+        }
+        ended.extend(self.tracker.expire(pts));
+        faces.retain(|f| !ended.contains(&f.track_id));
+        faces.sort_by_key(|f| f.track_id);
+        Ok(faces)
+    }
+
+    fn detect(
+        &mut self,
+        frame: &FrameView<'_>,
+        pts: u64,
+        meter: &mut dyn Meter,
+    ) -> Result<(), ChainError<M::Error>> {
+        self.detected = Some(pts);
+        let mut found =
+            look(&mut self.short, &mut self.models, frame, &mut self.reader, &mut self.raw.0, meter)?;
+        let rested = self.detected_full.is_none_or(|d| pts.saturating_sub(d) >= FULL_EVERY || pts < d);
+        if found.is_empty() && self.config.full_range && rested {
+            self.detected_full = Some(pts);
+            found = look(&mut self.full, &mut self.models, frame, &mut self.reader, &mut self.raw.0, meter)?;
+        }
+        self.tracker.offer(&found, pts);
+        Ok(())
+    }
+
+    fn face(
+        &mut self,
+        frame: &FrameView<'_>,
+        track: &Track,
+        pts: u64,
+        meter: &mut dyn Meter,
+    ) -> Result<Option<Face>, ChainError<M::Error>> {
+        if !track.roi.is_sane(frame.width(), frame.height()) {
+            return Ok(None);
+        }
+        meter.begin(Stage::Pixels);
+        let crop = self.aligner.cut(frame, track.roi, &mut self.reader)?;
+        meter.begin(Stage::Mesh);
+        self.models.mesh(self.config.mesh, crop.view(), &mut self.raw.1).map_err(ChainError::Model)?;
+        let mut mesh = FaceMesh::default();
+        self.aligner.mesh(&self.raw.1, &mut mesh);
+        let roi = Roi::from_mesh(&mesh);
+        let complete = mesh.points.len() == self.config.mesh.points();
+        if !complete || mesh.presence < MIN_PRESENCE || !roi.is_sane(frame.width(), frame.height()) {
+            return Ok(None);
+        }
+        self.tracker.seen(track.id, mesh.bounds(), roi, pts);
+        let blendshapes = self.blendshapes(&mesh, meter)?;
+        meter.begin(Stage::Quality);
+        let pose = mesh.pose();
+        let quality = quality::measure(&self.aligner, &mesh, pose, &mut self.luma);
+        let skin = SKIN_PATCHES.map(|patch| self.patch_colour(&mesh, patch));
+        let rect = self.tracker.tracks().iter().find(|t| t.id == track.id).map_or(track.rect, |t| t.rect);
+        Ok(Some(Face {
+            track_id: track.id,
+            since: track.first_pts,
+            rect,
+            mesh,
+            pose,
+            quality,
+            blendshapes,
+            skin,
+        }))
+    }
+
+    fn blendshapes(
+        &mut self,
+        mesh: &FaceMesh,
+        meter: &mut dyn Meter,
+    ) -> Result<Option<[f32; BLENDSHAPES]>, ChainError<M::Error>> {
+        let Some(subset) = self.subset.filter(|_| self.config.blendshapes && mesh.has_irises()) else {
+            return Ok(None);
+        };
+        meter.begin(Stage::Blendshapes);
+        let points = subset.map(|i| mesh.at(usize::from(i)));
+        let mut out = [0.0; BLENDSHAPES];
+        self.models.blendshapes(&points, &mut out).map_err(ChainError::Model)?;
+        Ok(Some(out))
+    }
+
+    /// Mean linear colour of a skin patch of the crop, by even-odd filling of its polygon on every other pixel.
+    fn patch_colour(&self, mesh: &FaceMesh, patch: &[usize]) -> [f32; 3] {
+        let side = self.config.mesh.input_side();
+        let roi = self.aligner.roi();
+        let polygon: Vec<Point> =
+            patch.iter().map(|&i| roi.to_crop(mesh.at(i)).map(|v| v * side as f32)).collect();
+        let Some(pixels) = self.aligner.crop().as_slice() else { return [0.0; 3] };
+        let top = polygon.iter().fold(f32::INFINITY, |m, p| m.min(p[1])).max(0.0) as usize;
+        let bottom = polygon.iter().fold(0.0f32, |m, p| m.max(p[1])).min(side as f32) as usize;
+        let (mut sum, mut n) = ([0.0f32; 3], 0.0f32);
+        for y in (top..bottom).step_by(2) {
+            let mut cuts: Vec<f32> = polygon
+                .iter()
+                .zip(polygon.iter().cycle().skip(1))
+                .filter(|(a, b)| (a[1] <= y as f32) != (b[1] <= y as f32))
+                .map(|(a, b)| a[0] + (y as f32 - a[1]) / (b[1] - a[1]) * (b[0] - a[0]))
+                .collect();
+            cuts.sort_by(f32::total_cmp);
+            for span in cuts.chunks_exact(2) {
+                let (from, to) = (span[0].max(0.0) as usize, span[1].clamp(0.0, side as f32) as usize);
+                for x in (from..to).step_by(2) {
+                    let Some(px) = pixels.get((y * side + x) * 3..(y * side + x) * 3 + 3) else { continue };
+                    for (s, v) in sum.iter_mut().zip(px) {
+                        // Display gamma undone by a square: close enough for ratios of colours.
+                        *s += v * v;
+                    }
+                    n += 1.0;
+                }
+            }
+        }
+        if n > 0.0 { sum.map(|s| s / n) } else { [0.0; 3] }
+    }
+}
+
+fn look<M: FaceModels>(
+    detector: &mut Detector,
+    models: &mut M,
+    frame: &FrameView<'_>,
+    reader: &mut RegionReader,
+    raw: &mut DetectorOutput,
+    meter: &mut dyn Meter,
+) -> Result<Vec<Detection>, ChainError<M::Error>> {
+    meter.begin(Stage::Pixels);
+    let range = detector.range();
+    let input = detector.prepare(frame, reader)?;
+    meter.begin(Stage::Detector);
+    models.detect(range, input.view(), raw).map_err(ChainError::Model)?;
+    Ok(detector.decode(raw))
+}

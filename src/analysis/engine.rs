@@ -1,0 +1,328 @@
+//! The whole analysis of one stream: frames in, verdicts and alerts out. No clock, no threads: whoever owns an
+//! engine decides when and where it runs, and the same frames give the same verdicts.
+
+use super::alert::Judge;
+use super::calibration::Calibration;
+use super::chain::{Chain, ChainConfig, ChainError, Face, Meter, Stage};
+use super::cusum::{Contribution, threshold};
+use super::fingerprint::Print;
+use super::frame::FrameView;
+use super::models::{BLENDSHAPE_POINTS, FaceModels};
+use super::quality::TOO_POOR;
+use super::sampler::{ALARM_RISK, CALIBRATE_NS, Phase};
+use super::signals::repeat::Repeat;
+use super::signals::{FaceObservation, FaceSignal, Family, Reading, face_signals, seconds};
+use super::verdict::{Alert, Condition, Evidence, NormRect, SCHEMA_VERSION, State, TrackVerdict, Verdict};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What an engine is made with.
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    pub chain: ChainConfig,
+    /// Mean time between false alerts, hours.
+    pub mean_time_between_false_alerts: f64,
+    pub calibration: Arc<Calibration>,
+}
+
+/// What came of one frame.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    pub verdict: Arc<Verdict>,
+    pub alerts: Vec<Alert>,
+    /// How densely the stream should be sampled from now on.
+    pub phase: Phase,
+    /// The frame was the same picture as the last one, and only its repetition was judged.
+    pub duplicate: bool,
+}
+
+/// A signal's features at a frame, for fitting calibrations and for traces.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Trace {
+    pub pts: u64,
+    /// 0 for signals about the stream.
+    pub track_id: u32,
+    pub signal: &'static str,
+    pub quality: f64,
+    pub llr: f64,
+    pub features: Vec<f64>,
+}
+
+/// The longest step that evidence is carried over: after a gap the past says nothing of the time between, seconds.
+const LONGEST_STEP: f64 = 0.5;
+/// Hypotheses watched in parallel, for the threshold.
+const HYPOTHESES: usize = Family::ALL.len();
+
+#[derive(Debug)]
+struct Watch {
+    signals: Vec<Box<dyn FaceSignal>>,
+    judge: Judge,
+    last: u64,
+    verdict: TrackVerdict,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Engine<M> {
+    chain: Chain<M>,
+    config: EngineConfig,
+    threshold: f64,
+    epoch: u64,
+    started: Option<u64>,
+    newest_face: Option<u64>,
+    watches: BTreeMap<u32, Watch>,
+    repeat: Repeat,
+    stream: Judge,
+    stream_last: Option<u64>,
+    last_print: Option<Print>,
+    traces: Option<Vec<Trace>>,
+}
+
+impl<M: FaceModels> Engine<M> {
+    /// `subset`: see [`Chain::new`].
+    pub fn new(models: M, config: EngineConfig, subset: Option<[u16; BLENDSHAPE_POINTS]>) -> Self {
+        let threshold = threshold(config.mean_time_between_false_alerts, HYPOTHESES);
+        Self {
+            chain: Chain::new(models, config.chain, subset),
+            threshold,
+            config,
+            epoch: 0,
+            started: None,
+            newest_face: None,
+            watches: BTreeMap::new(),
+            repeat: Repeat::default(),
+            stream: Judge::new(threshold),
+            stream_last: None,
+            last_print: None,
+            traces: None,
+        }
+    }
+
+    /// From now on keeps every signal's features until they are taken with [`Engine::take_traces`].
+    pub fn enable_traces(&mut self) {
+        self.traces = Some(Vec::new());
+    }
+
+    /// The features since the last call.
+    pub fn take_traces(&mut self) -> Vec<Trace> {
+        self.traces.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// The alert threshold, nats.
+    pub fn threshold(&self) -> f64 {
+        self.threshold
+    }
+
+    /// Starts a new epoch: nothing of the old one counts any more. Returns the clearing of standing alerts.
+    pub fn reset(&mut self, epoch: u64) -> Vec<Alert> {
+        let why = "the stream started anew";
+        let mut cleared = Vec::new();
+        for (id, watch) in &mut self.watches {
+            cleared.extend(watch.judge.finish(watch.last, why, self.epoch, Some(*id)));
+        }
+        cleared.extend(self.stream.finish(self.stream_last.unwrap_or_default(), why, self.epoch, None));
+        self.watches.clear();
+        self.chain.reset();
+        self.repeat = Repeat::default();
+        self.stream = Judge::new(self.threshold);
+        self.stream_last = None;
+        self.last_print = None;
+        self.started = None;
+        self.newest_face = None;
+        self.epoch = epoch;
+        cleared
+    }
+
+    /// Analyses the frame at `pts` (ns, growing within an epoch). `prints` are the fingerprints of all frames since the
+    /// last call, oldest first, this frame's the last.
+    pub fn analyse(
+        &mut self,
+        frame: &FrameView<'_>,
+        pts: u64,
+        prints: &[Print],
+        meter: &mut dyn Meter,
+    ) -> Result<Outcome, ChainError<M::Error>> {
+        let started = *self.started.get_or_insert(pts);
+        meter.begin(Stage::Repeats);
+        let (stream_evidence, mut alerts) = self.judge_stream(pts, prints);
+        let print = prints.last().copied();
+        let duplicate = matches!((print, self.last_print), (Some(a), Some(b)) if a.1 == b.1);
+        self.last_print = print;
+        if duplicate {
+            // A picture that is shown again is no new observation of the face in it.
+            self.chain.hold(pts);
+            for watch in self.watches.values_mut() {
+                watch.last = pts;
+            }
+        } else {
+            let mut ended = Vec::new();
+            let faces = self.chain.faces(frame, pts, &mut ended, meter)?;
+            meter.begin(Stage::Signals);
+            for id in ended {
+                if let Some(mut watch) = self.watches.remove(&id) {
+                    let why = "the face is no longer in the picture";
+                    alerts.extend(watch.judge.finish(pts, why, self.epoch, Some(id)));
+                }
+            }
+            let size = (frame.width() as f64, frame.height() as f64);
+            for face in &faces {
+                alerts.extend(self.judge_face(face, pts, size));
+            }
+            self.watches.values_mut().filter(|w| w.last < pts).for_each(|w| {
+                w.signals.iter_mut().for_each(|s| s.interrupt());
+            });
+        }
+        let verdict = Arc::new(self.verdict(pts, stream_evidence));
+        let fresh = |since: u64| pts.saturating_sub(since) < CALIBRATE_NS;
+        let phase = if verdict.alert || verdict.risk >= ALARM_RISK {
+            Phase::Alarm
+        } else if fresh(started) || self.newest_face.is_some_and(fresh) {
+            Phase::Calibrate
+        } else {
+            Phase::Patrol
+        };
+        Ok(Outcome { verdict, alerts, phase, duplicate })
+    }
+
+    fn judge_stream(&mut self, pts: u64, prints: &[Print]) -> (Vec<Evidence>, Vec<Alert>) {
+        let (looped, freeze) = self.repeat.observe(prints, &self.config.calibration);
+        let dt = self.stream_last.map_or(0.0, |l| seconds(l, pts)).min(LONGEST_STEP);
+        self.stream_last = Some(pts);
+        let mut contributions = Vec::new();
+        let mut evidence = Vec::new();
+        for (signal, reading) in [("loop", looped), ("freeze", freeze)] {
+            let Some(reading) = reading else { continue };
+            contributions.push(contribution(signal, Family::Replay, &reading, dt));
+            keep_trace(&mut self.traces, pts, 0, signal, &reading);
+            evidence.push(into_evidence(signal, reading));
+        }
+        let evidence = strongest_first(evidence);
+        let alert = self.stream.update(pts, &contributions, &evidence, self.epoch, None);
+        (evidence, alert.into_iter().collect())
+    }
+
+    fn judge_face(&mut self, face: &Face, pts: u64, (w, h): (f64, f64)) -> Option<Alert> {
+        let watch = self.watches.entry(face.track_id).or_insert_with(|| {
+            self.newest_face = Some(pts);
+            Watch {
+                signals: face_signals(),
+                judge: Judge::new(self.threshold),
+                last: pts,
+                verdict: TrackVerdict { track_id: face.track_id, ..TrackVerdict::default() },
+            }
+        });
+        let dt = seconds(watch.last, pts).min(LONGEST_STEP);
+        watch.last = pts;
+        let seen = FaceObservation {
+            pts,
+            mesh: &face.mesh,
+            kind: self.chain.config().mesh,
+            pose: face.pose,
+            quality: face.quality,
+            blendshapes: face.blendshapes.as_ref(),
+            skin: face.skin,
+        };
+        let poor = face.quality.overall() < TOO_POOR;
+        let mut contributions = Vec::new();
+        let mut evidence = Vec::new();
+        for signal in &mut watch.signals {
+            let Some(mut reading) = signal.observe(&seen, &self.config.calibration) else { continue };
+            if poor {
+                reading.quality = 0.0;
+            }
+            contributions.push(contribution(signal.name(), signal.family(), &reading, dt));
+            keep_trace(&mut self.traces, pts, face.track_id, signal.name(), &reading);
+            evidence.push(into_evidence(signal.name(), reading));
+        }
+        let mut evidence = strongest_first(evidence);
+        let alert = watch.judge.update(pts, &contributions, &evidence, self.epoch, Some(face.track_id));
+        if poor {
+            let reason = format!("the face is {}", face.quality.worst());
+            let quality = f64::from(face.quality.overall());
+            evidence.insert(0, Evidence { signal: "quality".into(), llr: 0.0, quality, reason });
+        }
+        let [x, y, fw, fh] = face.rect.map(f64::from);
+        watch.verdict = TrackVerdict {
+            track_id: face.track_id,
+            rect: NormRect { x: x / w, y: y / h, w: fw / w, h: fh / h },
+            state: watch.judge.state(),
+            condition: if poor { Condition::TooPoor } else { Condition::Analysed },
+            risk: watch.judge.risk(),
+            statistic: watch.judge.statistic(),
+            evidence,
+        };
+        alert
+    }
+
+    fn verdict(&self, pts: u64, stream_evidence: Vec<Evidence>) -> Verdict {
+        // A face that is away for a moment keeps its evidence, but there is nothing of it to show.
+        let tracks: Vec<TrackVerdict> =
+            self.watches.values().filter(|w| w.last == pts).map(|w| w.verdict.clone()).collect();
+        let judges = || self.watches.values().map(|w| &w.judge).chain([&self.stream]);
+        let state = if judges().any(Judge::is_raised) {
+            State::Attack
+        } else if judges().any(|j| j.state() == State::Suspect) {
+            State::Suspect
+        } else if !tracks.is_empty() && tracks.iter().all(|t| t.state == State::Live) {
+            State::Live
+        } else {
+            State::Unknown
+        };
+        let condition = if tracks.is_empty() {
+            Condition::NoFace
+        } else if tracks.iter().all(|t| t.condition == Condition::TooPoor) {
+            Condition::TooPoor
+        } else {
+            Condition::Analysed
+        };
+        Verdict {
+            schema_version: SCHEMA_VERSION,
+            epoch: self.epoch,
+            analysed_pts: Some(pts),
+            state,
+            condition,
+            risk: judges().map(Judge::risk).fold(0.0, f64::max),
+            alert: judges().any(Judge::is_raised),
+            tracks,
+            stream_evidence,
+        }
+    }
+}
+
+fn contribution(signal: &'static str, family: Family, reading: &Reading, dt: f64) -> Contribution {
+    Contribution { signal, family, gain: reading.quality * (reading.rate * dt + reading.impulse) }
+}
+
+fn into_evidence(signal: &str, reading: Reading) -> Evidence {
+    Evidence {
+        signal: signal.to_owned(),
+        llr: reading.llr * reading.quality,
+        quality: reading.quality,
+        reason: reading.reason,
+    }
+}
+
+/// Strongest first; among equals by name, so that the order never depends on chance.
+fn strongest_first(mut evidence: Vec<Evidence>) -> Vec<Evidence> {
+    evidence.sort_by(|a, b| b.llr.abs().total_cmp(&a.llr.abs()).then_with(|| a.signal.cmp(&b.signal)));
+    evidence
+}
+
+fn keep_trace(
+    traces: &mut Option<Vec<Trace>>,
+    pts: u64,
+    track_id: u32,
+    signal: &'static str,
+    reading: &Reading,
+) {
+    if let Some(traces) = traces {
+        traces.push(Trace {
+            pts,
+            track_id,
+            signal,
+            quality: reading.quality,
+            llr: reading.llr,
+            features: reading.features.clone(),
+        });
+    }
+}
