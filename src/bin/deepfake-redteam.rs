@@ -3,8 +3,8 @@
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use gstdeepfake::recorded::Codec;
 use gstdeepfake::redteam::{
-    Condition, Freeze, Kind, Light, Motion, Page, Photo, Reencode, Rendered, Replay, Seam, Splice, record_path,
-    render_file,
+    Condition, Freeze, Kind, Light, Motion, Page, Photo, Reencode, Rendered, Replay, Seam, Splice,
+    record_path, render_file,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;

@@ -33,7 +33,9 @@ pub enum Error {
     Write { path: PathBuf, source: std::io::Error },
     #[error("cannot encode {path}: {message}")]
     Encode { path: PathBuf, message: String },
-    #[error("cannot encode {path}: the frame at {pts_ns} ns does not follow {previous_ns} ns; give frames in rising PTS order")]
+    #[error(
+        "cannot encode {path}: the frame at {pts_ns} ns does not follow {previous_ns} ns; give frames in rising PTS order"
+    )]
     NotMonotonic { path: PathBuf, pts_ns: u64, previous_ns: u64 },
     #[error("a frame of {width}x{height} needs {needed} bytes of I420, but {got} were given")]
     FrameData { width: u32, height: u32, needed: usize, got: usize },

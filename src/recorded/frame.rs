@@ -62,7 +62,11 @@ pub(crate) fn chroma_size(width: u32, height: u32) -> (u32, u32) {
 impl Frame {
     /// A frame from packed I420; refuses data of the wrong length.
     pub fn new(
-        pts_ns: u64, duration_ns: Option<u64>, width: u32, height: u32, data: Vec<u8>,
+        pts_ns: u64,
+        duration_ns: Option<u64>,
+        width: u32,
+        height: u32,
+        data: Vec<u8>,
     ) -> Result<Self, Error> {
         let (cw, ch) = chroma_size(width, height);
         let needed = width as usize * height as usize + 2 * (cw as usize * ch as usize);

@@ -8,9 +8,12 @@ pub(super) fn make(element: &'static str, package: &'static str) -> Result<gst::
     gst::ElementFactory::make(element).build().map_err(|_| Error::MissingElement { element, package })
 }
 
-/// The text of the first error that waits on the bus.
+/// The text of the first error on the bus, waiting for one as long as told.
 pub(super) fn bus_error(pipeline: &gst::Pipeline, wait: gst::ClockTime) -> Option<String> {
-    let message = pipeline.bus()?.timed_pop_filtered(wait, &[gst::MessageType::Error])?;
+    // The timed call gives up before it looks when there is no time at all.
+    let bus = pipeline.bus()?;
+    let wanted = [gst::MessageType::Error];
+    let message = bus.pop_filtered(&wanted).or_else(|| bus.timed_pop_filtered(wait, &wanted))?;
     match message.view() {
         gst::MessageView::Error(e) => Some(describe(e)),
         _ => None,

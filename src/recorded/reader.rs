@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 /// How long a decoder may stay silent before it counts as hung.
 const STALL: Duration = Duration::from_secs(30);
+/// When to start asking whether anything is at work at all.
+const IDLE: Duration = Duration::from_millis(500);
 /// Decoded frames that wait in the queue: enough to keep the decoder busy, few enough to stay small.
 const QUEUE: u32 = 4;
 /// Audio may honestly outlast the video by a little; a file cut off lacks more than this.
@@ -77,6 +79,7 @@ impl Reader {
 
     fn pull(&mut self) -> Result<Option<Frame>, Error> {
         let begun = Instant::now();
+        let mut idle = 0;
         loop {
             if let Some(sample) = self.sink.try_pull_sample(gst::ClockTime::from_mseconds(50)) {
                 return self.frame(&sample).map(Some);
@@ -90,6 +93,13 @@ impl Reader {
             if self.sink.is_eos() {
                 self.check_whole()?;
                 return Ok(None);
+            }
+            if self.span.is_none() && begun.elapsed() > IDLE {
+                // Looked at twice: the first look may fall between two elements.
+                idle = if at_work(&self.running.0) { 0 } else { idle + 1 };
+                if idle > 1 {
+                    return Err(self.decode_error(Some("it holds no playable stream".into())));
+                }
             }
             if begun.elapsed() > STALL {
                 return Err(Error::Stalled { path: self.path.clone(), seconds: STALL.as_secs() });
@@ -111,7 +121,8 @@ impl Reader {
     fn frame(&mut self, sample: &gst::Sample) -> Result<Frame, Error> {
         let bad = |message: &str| Error::Decode { path: self.path.clone(), message: message.into() };
         let caps = sample.caps().ok_or_else(|| bad("the decoder gave a frame without a format"))?;
-        let video = gst_video::VideoInfo::from_caps(caps).map_err(|_| bad("the decoder's format is unknown"))?;
+        let video =
+            gst_video::VideoInfo::from_caps(caps).map_err(|_| bad("the decoder's format is unknown"))?;
         let (width, height) = (video.width(), video.height());
         if !(1..=8192).contains(&width) || !(1..=8192).contains(&height) {
             return Err(Error::FrameSize { path: self.path.clone(), width, height });
@@ -177,16 +188,18 @@ fn build(path: &Path) -> Result<(Running, AppSink, Arc<AtomicBool>), Error> {
     let inlet = convert.static_pad("sink");
     let target = inlet.clone();
     let pipeline_weak = pipeline.downgrade();
+    let no_video = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&no_video);
     decode.connect_pad_added(move |_, pad| {
         let (Some(target), Some(pipeline)) = (target.as_ref(), pipeline_weak.upgrade()) else { return };
-        let video = pad.current_caps().is_some_and(|c| c.structure(0).is_some_and(|s| s.name() == "video/x-raw"));
+        let video =
+            pad.current_caps().is_some_and(|c| c.structure(0).is_some_and(|s| s.name() == "video/x-raw"));
         if video && !target.is_linked() {
             let _ = pad.link(target);
         } else {
-            discard(&pipeline, pad);
+            discard(&pipeline, pad, target, &flag);
         }
     });
-    let no_video = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&no_video);
     decode.connect_no_more_pads(move |_| {
         if inlet.as_ref().is_none_or(|pad| !pad.is_linked()) {
@@ -196,9 +209,19 @@ fn build(path: &Path) -> Result<(Running, AppSink, Arc<AtomicBool>), Error> {
     Ok((running, sink, no_video))
 }
 
-/// An unlinked pad would stop the demuxer with "not linked" once the others wait for it.
-fn discard(pipeline: &gst::Pipeline, pad: &gst::Pad) {
-    let Ok(sink) = gst::ElementFactory::make("fakesink").property("sync", false).property("async", false).build()
+/// An unlinked pad would stop the demuxer with "not linked" once the others wait for it. When it ends before
+/// any video came (a text file has no "no more pads"), there is none.
+fn discard(pipeline: &gst::Pipeline, pad: &gst::Pad, video: &gst::Pad, no_video: &Arc<AtomicBool>) {
+    let (video, no_video) = (video.downgrade(), Arc::clone(no_video));
+    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, probe| {
+        let end = probe.event().is_some_and(|e| e.type_() == gst::EventType::Eos);
+        if end && video.upgrade().is_none_or(|pad| !pad.is_linked()) {
+            no_video.store(true, Ordering::Relaxed);
+        }
+        gst::PadProbeReturn::Ok
+    });
+    let Ok(sink) =
+        gst::ElementFactory::make("fakesink").property("sync", false).property("async", false).build()
     else {
         return;
     };
@@ -208,6 +231,13 @@ fn discard(pipeline: &gst::Pipeline, pad: &gst::Pad) {
     {
         let _ = sink.sync_state_with_parent();
     }
+}
+
+/// Whether any thread of the pipeline runs. `decodebin` swallows the error of a demuxer that fails while it is
+/// being plugged in; such a pipeline stands still for ever, without a message.
+fn at_work(pipeline: &gst::Pipeline) -> bool {
+    let started = |pad: &gst::Pad| pad.task_state() == gst::TaskState::Started;
+    pipeline.iterate_recurse().into_iter().flatten().any(|element| element.pads().iter().any(started))
 }
 
 fn stream_info(video: &gst_video::VideoInfo) -> StreamInfo {

@@ -44,7 +44,9 @@ impl Kind {
             Kind::Loop(_) => "a few seconds of the recording again and again",
             Kind::Splice(_) => "genuine for a while, then a photo of the last genuine frame",
             Kind::Freeze(_) => "the picture stops while the stream goes on",
-            Kind::Reencode(_) => "control: the genuine recording with the same noise and encoder; must not alarm",
+            Kind::Reencode(_) => {
+                "control: the genuine recording with the same noise and encoder; must not alarm"
+            }
         }
     }
 }

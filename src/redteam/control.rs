@@ -100,7 +100,8 @@ impl FrameSource for Stopping<'_> {
     fn next_frame(&mut self) -> Result<Option<Frame>> {
         let Some(frame) = self.source.next_frame()? else { return Ok(None) };
         let elapsed = frame.pts_ns.saturating_sub(*self.first.get_or_insert(frame.pts_ns));
-        let stopped = self.from.is_some_and(|from| elapsed >= from) && self.until.is_none_or(|end| elapsed < end);
+        let stopped =
+            self.from.is_some_and(|from| elapsed >= from) && self.until.is_none_or(|end| elapsed < end);
         if !stopped {
             self.held = Some(frame.clone());
             return Ok(Some(frame));

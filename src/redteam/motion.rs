@@ -41,7 +41,9 @@ impl Motion {
 
     /// How much larger than the frame the print must be for its border to stay out of sight, mostly.
     pub(crate) fn margin(&self) -> f64 {
-        2.0 * (self.sway + self.tremor) + self.scale + 0.6 * self.rotation.to_radians() + 0.3 * self.tilt.to_radians()
+        // Half on each side, for half as much again as the usual excursion; the picture is less high than wide.
+        let turn = 0.6 * self.rotation.to_radians() + 0.3 * self.tilt.to_radians();
+        4.0 * (self.sway + self.tremor) + 1.5 * self.scale + turn
     }
 }
 
@@ -77,9 +79,7 @@ impl Hand {
         let [x, y, z, ..] = &self.sway;
         let [tx, ty, tz, tr] = &self.tremor;
         let m = &self.size;
-        let mix = |slow: &Band, fast: &Band| {
-            (m.sway * slow.at(seconds) + m.tremor * fast.at(seconds)) / 2.0
-        };
+        let mix = |slow: &Band, fast: &Band| (m.sway * slow.at(seconds) + m.tremor * fast.at(seconds)) / 2.0;
         // Tremor also turns the print and moves it in depth, in proportion to what it does sideways.
         let share = m.tremor * tz.at(seconds) / 2.0;
         let depth = -m.scale * z.at(seconds) / 2.0 - if m.scale > 0.0 { share * 0.5 } else { 0.0 };
@@ -91,9 +91,15 @@ impl Hand {
 
         let w = f64::from(width);
         let camera = Matrix3::new(
-            FOCAL * w, 0.0, w / 2.0, //
-            0.0, FOCAL * w, f64::from(height) / 2.0, //
-            0.0, 0.0, 1.0,
+            FOCAL * w,
+            0.0,
+            w / 2.0, //
+            0.0,
+            FOCAL * w,
+            f64::from(height) / 2.0, //
+            0.0,
+            0.0,
+            1.0,
         );
         // The print lies at distance FOCAL, where one unit is one frame width.
         let turn = Rotation3::from_euler_angles(pitch, yaw, roll).into_inner();
@@ -101,9 +107,15 @@ impl Hand {
         let mut plane = turn;
         plane.set_column(2, &place);
         let to_units = Matrix3::new(
-            1.0 / w, 0.0, -0.5, //
-            0.0, 1.0 / w, -0.5 * f64::from(height) / w, //
-            0.0, 0.0, 1.0,
+            1.0 / w,
+            0.0,
+            -0.5, //
+            0.0,
+            1.0 / w,
+            -0.5 * f64::from(height) / w, //
+            0.0,
+            0.0,
+            1.0,
         );
         camera * plane * to_units
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Page {
-    /// The still's own surroundings go on, mirrored and blurred, as a studio backdrop would.
+    /// The still's border goes on, blurred, as a studio backdrop would.
     #[default]
     Backdrop,
     /// White paper.
@@ -19,7 +19,14 @@ pub enum Page {
 
 /// Sets `still` in the middle of a page of `width` x `height`, its height `fill` times the page's, and
 /// softens it by a gaussian of `soften` pixels.
-pub(crate) fn make(still: &Frame, width: u32, height: u32, fill: f64, page: Page, soften: f64) -> Result<Frame> {
+pub(crate) fn make(
+    still: &Frame,
+    width: u32,
+    height: u32,
+    fill: f64,
+    page: Page,
+    soften: f64,
+) -> Result<Frame> {
     let scaled_h = f64::from(height) * fill;
     let scaled_w = scaled_h * f64::from(still.width()) / f64::from(still.height().max(1));
     let even = |v: f64| ((v / 2.0).round().clamp(1.0, 8192.0) as u32) * 2;
@@ -53,9 +60,7 @@ fn resize(pixels: &[u8], w: u32, h: u32, to_w: u32, to_h: u32) -> Result<Vec<u8>
 fn set(scaled: &[u8], [iw, ih, pw, ph]: [usize; 4], page: Page, white: u8) -> Vec<u8> {
     let shift = |page: usize, image: usize| (page as isize - image as isize).div_euclid(2);
     let (dx, dy) = (shift(pw, iw), shift(ph, ih));
-    let pick = |x: isize, y: isize| {
-        scaled.get(mirror(y, ih) * iw + mirror(x, iw)).copied().unwrap_or(white)
-    };
+    let pick = |x: isize, y: isize| scaled.get(hold(y, ih) * iw + hold(x, iw)).copied().unwrap_or(white);
     let inside = |x: isize, y: isize| x >= 0 && y >= 0 && x < iw as isize && y < ih as isize;
     let cells = || (0..ph as isize).flat_map(move |y| (0..pw as isize).map(move |x| (x - dx, y - dy)));
     if page == Page::Paper {
@@ -74,10 +79,8 @@ fn set(scaled: &[u8], [iw, ih, pw, ph]: [usize; 4], page: Page, white: u8) -> Ve
         .collect()
 }
 
-fn mirror(i: isize, n: usize) -> usize {
-    let n = n.max(1) as isize;
-    let i = i.rem_euclid(2 * n);
-    (if i < n { i } else { 2 * n - 1 - i }) as usize
+fn hold(i: isize, n: usize) -> usize {
+    i.clamp(0, n.max(1) as isize - 1) as usize
 }
 
 /// Separable gaussian, borders replicated.

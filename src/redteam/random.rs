@@ -6,6 +6,7 @@ use rand_distr::{Distribution, StandardNormal};
 
 /// What the numbers are for.
 #[derive(Clone, Copy, Debug)]
+#[repr(u64)]
 pub(crate) enum Use {
     Motion = 1,
     Light = 2,

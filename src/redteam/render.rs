@@ -2,7 +2,7 @@
 
 use super::camera::Camera;
 use super::error::{Error, Result, within};
-use super::source::{BoxSource, From0, FrameSource, Scene};
+use super::source::{BoxSource, FrameSource, From0, Scene};
 use super::{Condition, Record};
 use crate::recorded::{Reader, Writer};
 use sha2::{Digest, Sha256};
@@ -38,7 +38,10 @@ pub fn scene<'a>(source: BoxSource<'a>, condition: &'a Condition) -> Result<Box<
 /// both are there already from the same input and condition. `progress` hears the seconds done and the
 /// seconds expected, and stops the work by returning false. On an error no output file is left behind.
 pub fn render_file(
-    input: &Path, output: &Path, condition: &Condition, progress: &mut dyn FnMut(f64, f64) -> bool,
+    input: &Path,
+    output: &Path,
+    condition: &Condition,
+    progress: &mut dyn FnMut(f64, f64) -> bool,
 ) -> Result<Rendered> {
     let same = |a: &Path, b: &Path| matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b);
     if same(input, output) || same(input, &record_path(output)) {

@@ -1,7 +1,7 @@
 //! Timing attack: a few seconds of the recording again and again.
 
 use super::error::{Error, Result, within};
-use super::source::{BoxSource, From0, FrameSource, Scene};
+use super::source::{BoxSource, FrameSource, From0, Scene};
 use super::{Attack, Family};
 use crate::recorded::{Frame, StreamInfo};
 use serde::{Deserialize, Serialize};

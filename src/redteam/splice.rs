@@ -43,7 +43,14 @@ impl Attack for Splice {
     fn render<'a>(&'a self, source: BoxSource<'a>, seed: u64) -> Result<Box<dyn Scene + 'a>> {
         self.check()?;
         let info = source.info().clone();
-        Ok(Box::new(Spliced { splice: self, seed, info, first: None, last: None, part: Part::Genuine(source) }))
+        Ok(Box::new(Spliced {
+            splice: self,
+            seed,
+            info,
+            first: None,
+            last: None,
+            part: Part::Genuine(source),
+        }))
     }
 }
 
