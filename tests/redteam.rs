@@ -1,6 +1,8 @@
 //! The attacks are what they say they are: planar, repeating, on time, the same for the same seed; and bad
 //! input is refused with a text that helps.
 #![cfg(feature = "tools")]
+// Clippy lets tests unwrap, but not the helpers beside them.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use gstdeepfake::recorded::{Codec, Frame, Reader, StreamInfo, Writer};
 use gstdeepfake::redteam::*;

@@ -174,6 +174,9 @@ fn build(path: &Path) -> Result<(Running, AppSink, Arc<AtomicBool>), Error> {
     source.set_property("location", path);
     let decode = make("decodebin", "gst-plugins-base")?;
     let convert = make("videoconvert", "gst-plugins-base")?;
+    // A phone's recording is upright only by its orientation tag.
+    let upright = make("videoflip", "gst-plugins-good")?;
+    upright.set_property_from_str("video-direction", "auto");
     let sink = AppSink::builder()
         .caps(&gst_video::VideoCapsBuilder::new().format(gst_video::VideoFormat::I420).build())
         .sync(false)
@@ -181,9 +184,9 @@ fn build(path: &Path) -> Result<(Running, AppSink, Arc<AtomicBool>), Error> {
         .drop(false)
         .build();
     let setup = |e: glib::BoolError| Error::Decode { path: path.into(), message: e.to_string() };
-    pipeline.add_many([&source, &decode, &convert, sink.upcast_ref()]).map_err(setup)?;
+    pipeline.add_many([&source, &decode, &convert, &upright, sink.upcast_ref()]).map_err(setup)?;
     source.link(&decode).map_err(setup)?;
-    convert.link(&sink).map_err(setup)?;
+    gst::Element::link_many([&convert, &upright, sink.upcast_ref()]).map_err(setup)?;
 
     let inlet = convert.static_pad("sink");
     let target = inlet.clone();
