@@ -8,6 +8,10 @@ pub mod message;
 pub mod meta;
 #[cfg(feature = "plugin")]
 pub mod overlay;
+#[cfg(feature = "tools")]
+pub mod recorded;
+#[cfg(feature = "tools")]
+pub mod redteam;
 #[cfg(feature = "plugin")]
 mod structure;
 

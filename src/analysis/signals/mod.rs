@@ -5,6 +5,7 @@
 //! and a line in [`face_signals`], or, for what concerns the stream rather than a face, a field of the engine.
 
 pub mod blink;
+pub mod expression;
 pub mod gaze;
 pub mod micro_motion;
 pub mod pulse;
@@ -93,6 +94,7 @@ pub fn face_signals() -> Vec<Box<dyn FaceSignal>> {
     vec![
         Box::new(micro_motion::MicroMotion::default()),
         Box::new(blink::Blink::default()),
+        Box::new(expression::Expression::default()),
         Box::new(gaze::Gaze::default()),
         Box::new(pulse::Pulse::default()),
     ]

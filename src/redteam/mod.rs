@@ -1,0 +1,63 @@
+//! Attacks made from a genuine recording, to test the detector against. Each is a pure function of the
+//! frames, its parameters and a seed. All are `procedural`: made by rule, not by a generator of fakes, and
+//! never to be quoted as a result on one.
+//!
+//! A condition is an attack (what stands before the camera), then the same camera noise and the same
+//! encoder for all, so that a control differs from an attack in content only.
+
+mod camera;
+mod condition;
+mod control;
+mod error;
+mod light;
+mod motion;
+mod photo;
+mod print;
+mod random;
+mod render;
+mod replay;
+mod source;
+mod splice;
+mod warp;
+
+pub use condition::{Condition, Kind, Record};
+pub use control::{Freeze, Reencode};
+pub use error::{Error, Result};
+pub use light::Light;
+pub use motion::{Hand, Motion};
+pub use photo::Photo;
+pub use print::Page;
+pub use render::{Rendered, record_path, render_file, scene};
+pub use replay::{Replay, Seam};
+pub use source::{BoxSource, FrameSource, Frames, Scene};
+pub use splice::Splice;
+
+use serde::{Deserialize, Serialize};
+
+/// The kind of trick, as reports group them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Family {
+    /// Something held before a real camera.
+    Presentation,
+    /// The stream's time is tampered with.
+    Timing,
+    /// Genuine in part.
+    Partial,
+    /// Genuine: must not alarm.
+    Control,
+}
+
+/// One way to attack.
+pub trait Attack {
+    /// The name on the command line and in the catalogue.
+    fn name(&self) -> &'static str;
+    fn family(&self) -> Family;
+    /// Refuses parameters that make no sense.
+    fn check(&self) -> Result<()>;
+    /// Whether the scene goes on for as long as frames are asked for.
+    fn endless(&self) -> bool;
+    /// The scene before the camera, made from `source`, whose first frame is at PTS 0 or later. Errors
+    /// when the parameters make no sense or the source is too short for them.
+    fn render<'a>(&'a self, source: BoxSource<'a>, seed: u64) -> Result<Box<dyn Scene + 'a>>;
+}
