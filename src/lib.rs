@@ -1,6 +1,8 @@
 //! GStreamer plugin `deepfake`: says during a live call whether the face is a real person in front of a real camera.
 
 pub mod analysis;
+#[cfg(feature = "plugin")]
+pub mod detect;
 pub mod inference;
 #[cfg(feature = "plugin")]
 pub mod message;
@@ -22,7 +24,7 @@ use gstreamer as gst;
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     meta::register();
     overlay::register(Some(plugin))?;
-    // detect::register(Some(plugin))?;
+    detect::register(Some(plugin))?;
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 //! Measured on the 52 blendshape coefficients (the ARKit set; Grishchenko et al., "Blendshapes GHUM", 2023), which
 //! the network reads from landmarks freed of head position: their spread over two seconds.
 
-use super::{Family, FaceObservation, FaceSignal, Reading, ln, seconds};
+use super::{FaceObservation, FaceSignal, Family, Reading, ln, seconds};
 use crate::analysis::calibration::Calibration;
 use crate::analysis::models::BLENDSHAPES;
 use std::collections::VecDeque;
@@ -32,15 +32,17 @@ impl Expression {
         let spread = |range: std::ops::Range<usize>| {
             let k = range.len() as f64;
             let variance = |i: usize| {
-                let at = |s: &(u64, f64, [f32; BLENDSHAPES])| f64::from(s.2.get(i).copied().unwrap_or_default());
+                let at =
+                    |s: &(u64, f64, [f32; BLENDSHAPES])| f64::from(s.2.get(i).copied().unwrap_or_default());
                 let mean = self.samples.iter().map(at).sum::<f64>() / n;
                 self.samples.iter().map(|s| (at(s) - mean).powi(2)).sum::<f64>() / n
             };
             (range.map(variance).sum::<f64>() / k).sqrt()
         };
-        let steps = self.samples.iter().zip(self.samples.iter().skip(1)).map(|(a, b)| {
-            a.2.iter().zip(&b.2).map(|(x, y)| f64::from((x - y).powi(2))).sum::<f64>().sqrt()
-        });
+        let steps =
+            self.samples.iter().zip(self.samples.iter().skip(1)).map(|(a, b)| {
+                a.2.iter().zip(&b.2).map(|(x, y)| f64::from((x - y).powi(2))).sum::<f64>().sqrt()
+            });
         vec![
             ln(spread(MOUTH)),
             ln(spread(EYES)),

@@ -78,7 +78,7 @@ pub struct Reading {
 }
 
 /// A signal about one face. One instance a track; it may keep as much of the past as it bounds.
-pub trait FaceSignal: Send + std::fmt::Debug {
+pub trait FaceSignal: Send + Sync + std::fmt::Debug {
     /// Name in evidence, calibration and documentation.
     fn name(&self) -> &'static str;
     /// The kind of attack it speaks of.

@@ -6,8 +6,10 @@
 
 use super::{FaceObservation, FaceSignal, Family, Reading, seconds};
 use crate::analysis::calibration::Calibration;
-use rustfft::{FftPlanner, num_complex::Complex};
+use rustfft::num_complex::Complex;
+use rustfft::{Fft, FftPlanner};
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// Seconds of colour that are judged together.
 pub const WINDOW: f64 = 8.0;
@@ -19,6 +21,8 @@ const RATE: f64 = 15.0;
 const MIN_FPS: f64 = 7.5;
 /// Length of the sliding projection, seconds (as in the paper).
 const PROJECTION: f64 = 1.6;
+/// Length of the zero-padded spectrum.
+const SPECTRUM: usize = 512;
 /// Pulse band, Hz: 42 to 180 beats a minute.
 const BAND: (f64, f64) = (0.7, 3.0);
 /// Quality below which colour means nothing.
@@ -32,7 +36,7 @@ pub struct Pulse {
     samples: VecDeque<(u64, [[f32; 3]; 3])>,
     judged: Option<u64>,
     held: Option<Reading>,
-    fft: Option<FftPlanner<f64>>,
+    fft: Option<Arc<dyn Fft<f64>>>,
 }
 
 impl std::fmt::Debug for Pulse {
@@ -88,8 +92,8 @@ impl Pulse {
             let mean = |c: usize| (s[1][c] + s[2][c]) / 2.0;
             [mean(0), mean(1), mean(2)]
         }));
-        let planner = self.fft.get_or_insert_with(FftPlanner::new);
-        let (a, b) = (spectrum(planner, &forehead)?, spectrum(planner, &cheeks)?);
+        let fft = self.fft.get_or_insert_with(|| FftPlanner::new().plan_fft_forward(SPECTRUM));
+        let (a, b) = (spectrum(&**fft, &forehead)?, spectrum(&**fft, &cheeks)?);
         let agreement = correlation(&a.in_band, &b.in_band);
         let features = vec![a.snr_db, b.snr_db, agreement];
         let llr = calibration.logistic("pulse").and_then(|c| c.llr(&features));
@@ -161,8 +165,8 @@ struct Spectrum {
 /// Power in the pulse band: how much lies at the strongest line and its first harmonic, against the rest.
 ///
 /// Source of the measure: de Haan & Jeanne, "Robust pulse rate from chrominance-based rPPG", IEEE TBME 2013.
-fn spectrum(planner: &mut FftPlanner<f64>, pulse: &[f64]) -> Option<Spectrum> {
-    const N: usize = 512;
+fn spectrum(fft: &dyn Fft<f64>, pulse: &[f64]) -> Option<Spectrum> {
+    const N: usize = SPECTRUM;
     if pulse.len() < 32 || pulse.len() > N {
         return None;
     }
@@ -176,7 +180,7 @@ fn spectrum(planner: &mut FftPlanner<f64>, pulse: &[f64]) -> Option<Spectrum> {
         })
         .collect();
     buffer.resize(N, Complex::default());
-    planner.plan_fft_forward(N).process(&mut buffer);
+    fft.process(&mut buffer);
     let hz = RATE / N as f64;
     let power: Vec<f64> = buffer.iter().take(N / 2).map(Complex::norm_sqr).collect();
     let (lo, hi) = ((BAND.0 / hz) as usize, (BAND.1 / hz) as usize);

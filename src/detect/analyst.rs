@@ -1,0 +1,128 @@
+//! One stream's analysis with all that goes out of it: runs the engine on a job, publishes the verdict, and decides
+//! which messages to post. Owned by the worker in live mode and by the streaming thread in sync mode.
+
+use super::publish::Publisher;
+use super::settings::Mode;
+use super::shared::{Job, Shared};
+use super::stats::{StopWatch, bump};
+use super::view;
+use crate::analysis::chain::ChainError;
+use crate::analysis::engine::Engine;
+use crate::analysis::fingerprint::Print;
+use crate::analysis::profile::Profile;
+use crate::analysis::sampler::Governor;
+use crate::analysis::verdict::{Condition, Verdict};
+use crate::inference::{self, FaceModelSet};
+use gst_video::VideoFrameRef;
+use gstreamer_video as gst_video;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use thiserror::Error;
+
+/// Why a sampled frame was not analysed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AnalysisError {
+    #[error(transparent)]
+    Chain(#[from] ChainError<inference::Error>),
+    #[error("the analysis panicked; this is a defect of the plugin")]
+    Panicked,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Analyst {
+    engine: Engine<FaceModelSet>,
+    shared: Arc<Shared>,
+    publisher: Publisher,
+    governor: Governor,
+    profile: Profile,
+    mode: Mode,
+    epoch: u64,
+    prints: Vec<Print>,
+}
+
+/// A verdict is stale when it is older than that many sampling intervals, and a second at least.
+const STALE_INTERVALS: u64 = 4;
+const STALE_LEAST: u64 = 1_000_000_000;
+
+impl Analyst {
+    pub fn new(engine: Engine<FaceModelSet>, shared: Arc<Shared>, publisher: Publisher) -> Self {
+        let settings = shared.settings();
+        Self {
+            engine,
+            publisher,
+            governor: Governor::default(),
+            profile: settings.profile.into(),
+            mode: settings.mode,
+            epoch: 0,
+            prints: Vec::new(),
+            shared,
+        }
+    }
+
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Analyses a frame. Whatever panics inside is caught and comes back as an error.
+    pub fn analyse(&mut self, job: &Job) -> Result<(), AnalysisError> {
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.run(job)))
+            .unwrap_or(Err(AnalysisError::Panicked));
+        if result.is_err() {
+            bump(&self.shared.counters.failed);
+            let known = self.shared.published.load().verdict().under(Condition::Failed);
+            let failed = Arc::new(Verdict { analysed_pts: Some(job.moment.pts), ..Verdict::clone(&known) });
+            if self.shared.publish(Arc::clone(&failed), u64::MAX) {
+                self.publisher.verdict(&failed, job.moment);
+            }
+        }
+        result
+    }
+
+    fn run(&mut self, job: &Job) -> Result<(), AnalysisError> {
+        if job.epoch != self.epoch {
+            for alert in self.engine.reset(job.epoch) {
+                self.publisher.alert(alert, job.moment);
+            }
+            self.epoch = job.epoch;
+        }
+        self.shared.take_prints(job.moment.pts, &mut self.prints);
+        let Ok(frame) = VideoFrameRef::from_buffer_ref_readable(&job.buffer, &job.info) else {
+            bump(&self.shared.counters.unreadable);
+            return Ok(());
+        };
+        let mut watch = StopWatch::start();
+        let outcome =
+            view::with_view(&frame, |v| self.engine.analyse(v, job.moment.pts, &self.prints, &mut watch));
+        drop(frame);
+        let Ok(outcome) = outcome else {
+            bump(&self.shared.counters.unreadable);
+            return Ok(());
+        };
+        let outcome = outcome?;
+        let (cost, laps) = watch.finish();
+        self.shared.timings.add(&laps);
+        self.governor.charge(cost);
+        let wanted = self.profile.rates().interval(outcome.phase);
+        // A budget in wall time would make the result depend on the machine's mood: sync mode has none.
+        let budget = if self.mode == Mode::Sync { 0 } else { self.shared.settings().cpu_budget };
+        let interval = self.governor.interval(wanted, budget);
+        self.shared.interval.store(interval, Ordering::Relaxed);
+        bump(if outcome.duplicate {
+            &self.shared.counters.duplicate
+        } else {
+            &self.shared.counters.analysed
+        });
+        let stale_after = (interval * STALE_INTERVALS).max(STALE_LEAST);
+        if !self.shared.publish(Arc::clone(&outcome.verdict), stale_after) {
+            bump(&self.shared.counters.stale);
+            return Ok(());
+        }
+        for alert in outcome.alerts {
+            self.publisher.alert(alert, job.moment);
+        }
+        self.publisher.verdict(&outcome.verdict, job.moment);
+        Ok(())
+    }
+}

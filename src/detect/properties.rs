@@ -1,0 +1,195 @@
+//! The properties of `deepfakedetect`: their descriptions, and how values come in and go out.
+
+use super::settings::{
+    DEFAULT_MAX_FACES, DEFAULT_MIN_FACE_SIZE, DEFAULT_MTBFA, DEFAULT_REPORT_INTERVAL, MAX_MAX_FACES, Mode,
+    OnError, ProfileSetting, ProviderSetting, Settings,
+};
+use super::shared::Shared;
+use super::stats;
+use glib::{ParamSpec, Value};
+use gst::prelude::*;
+use gstreamer as gst;
+use std::path::PathBuf;
+
+/// All properties. Those that are not "changeable in PLAYING" are read when the element starts.
+pub fn all() -> Vec<ParamSpec> {
+    vec![
+        glib::ParamSpecEnum::builder_with_default::<Mode>("mode", Mode::default())
+            .nick("Mode")
+            .blurb("Analyse beside the stream (live, never waits) or in it (sync, same result every run)")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default::<ProfileSetting>("profile", ProfileSetting::default())
+            .nick("Profile")
+            .blurb("How thoroughly to analyse: networks and frames a second")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecUInt::builder("cpu-budget")
+            .nick("CPU budget")
+            .blurb("Milliseconds of analysis a second of stream; 0 = no bound; no effect in mode=sync")
+            .maximum(100_000)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecUInt::builder("max-faces")
+            .nick("Most faces")
+            .blurb("Number of faces that are followed at the same time")
+            .minimum(1)
+            .maximum(MAX_MAX_FACES)
+            .default_value(DEFAULT_MAX_FACES)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecUInt::builder("min-face-size")
+            .nick("Least face size")
+            .blurb("Width in pixels below which a face is not followed")
+            .minimum(16)
+            .maximum(4096)
+            .default_value(DEFAULT_MIN_FACE_SIZE)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecString::builder("model-dir")
+            .nick("Model directory")
+            .blurb("Directory with manifest.toml; unset: DEEPFAKE_MODEL_DIR, beside the plugin, the data directories")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecString::builder("onnxruntime-library")
+            .nick("ONNX Runtime library")
+            .blurb("File of libonnxruntime.so; unset: ORT_DYLIB_PATH, the model directory, the system")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default::<ProviderSetting>("provider", ProviderSetting::default())
+            .nick("Execution provider")
+            .blurb("What runs the networks; one that is not there is an error unless allow-fallback is set")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecUInt::builder("device-id")
+            .nick("Device")
+            .blurb("Number of the provider's device")
+            .maximum(255)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecBoolean::builder("allow-fallback")
+            .nick("Allow fallback")
+            .blurb("Run on the CPU if the provider is not there (the summary and stats tell)")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecDouble::builder("mean-time-between-false-alerts")
+            .nick("Mean time between false alerts")
+            .blurb("Hours of genuine video of one stream per false alert: sets the alert threshold")
+            .minimum(0.01)
+            .maximum(1e6)
+            .default_value(DEFAULT_MTBFA)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecUInt64::builder("report-interval")
+            .nick("Report interval")
+            .blurb("Nanoseconds of stream between two verdict messages without change; 0 = on change only")
+            .default_value(DEFAULT_REPORT_INTERVAL)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecString::builder("session-id")
+            .nick("Session")
+            .blurb("The application's name for the call, carried by every message")
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default::<OnError>("on-error", OnError::default())
+            .nick("On error")
+            .blurb("Whether a failing analysis stops the stream (fail) or lets it pass with a warning (pass)")
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
+            .nick("Statistics")
+            .blurb("Frames seen, sampled, analysed, skipped; microseconds by stage; models, provider, memory")
+            .read_only()
+            .build(),
+        glib::ParamSpecBoxed::builder::<gst::Structure>("verdict")
+            .nick("Verdict")
+            .blurb("The newest verdict, with the fields of the deepfake-verdict metadata")
+            .read_only()
+            .build(),
+    ]
+}
+
+fn path(value: &Value) -> Option<PathBuf> {
+    value.get::<Option<String>>().ok().flatten().filter(|s| !s.is_empty()).map(PathBuf::from)
+}
+
+fn path_value(path: Option<&PathBuf>) -> Value {
+    path.map(|p| p.to_string_lossy().into_owned()).to_value()
+}
+
+/// Takes a value over. GObject has checked type and range against the description.
+pub fn set(settings: &mut Settings, name: &str, value: &Value) {
+    fn take<'v, T: glib::value::FromValue<'v>>(slot: &mut T, value: &'v Value)
+    where
+        <<T as glib::value::FromValue<'v>>::Checker as glib::value::ValueTypeChecker>::Error: std::fmt::Debug,
+    {
+        if let Ok(v) = value.get::<T>() {
+            *slot = v;
+        }
+    }
+    match name {
+        "mode" => take(&mut settings.mode, value),
+        "profile" => take(&mut settings.profile, value),
+        "cpu-budget" => take(&mut settings.cpu_budget, value),
+        "max-faces" => take(&mut settings.max_faces, value),
+        "min-face-size" => take(&mut settings.min_face_size, value),
+        "model-dir" => settings.model_dir = path(value),
+        "onnxruntime-library" => settings.library = path(value),
+        "provider" => take(&mut settings.provider, value),
+        "device-id" => take(&mut settings.device_id, value),
+        "allow-fallback" => take(&mut settings.allow_fallback, value),
+        "mean-time-between-false-alerts" => take(&mut settings.mtbfa, value),
+        "report-interval" => take(&mut settings.report_interval, value),
+        "session-id" => {
+            settings.session_id = value.get::<Option<String>>().ok().flatten().unwrap_or_default()
+        }
+        "on-error" => take(&mut settings.on_error, value),
+        _ => {}
+    }
+}
+
+/// A setting's value; `None` for the read-only ones.
+pub fn get(settings: &Settings, name: &str) -> Option<Value> {
+    Some(match name {
+        "mode" => settings.mode.to_value(),
+        "profile" => settings.profile.to_value(),
+        "cpu-budget" => settings.cpu_budget.to_value(),
+        "max-faces" => settings.max_faces.to_value(),
+        "min-face-size" => settings.min_face_size.to_value(),
+        "model-dir" => path_value(settings.model_dir.as_ref()),
+        "onnxruntime-library" => path_value(settings.library.as_ref()),
+        "provider" => settings.provider.to_value(),
+        "device-id" => settings.device_id.to_value(),
+        "allow-fallback" => settings.allow_fallback.to_value(),
+        "mean-time-between-false-alerts" => settings.mtbfa.to_value(),
+        "report-interval" => settings.report_interval.to_value(),
+        "session-id" => settings.session_id.to_value(),
+        "on-error" => settings.on_error.to_value(),
+        _ => return None,
+    })
+}
+
+/// The `stats` structure.
+pub fn stats(shared: &Shared) -> gst::Structure {
+    let mut s = gst::Structure::new_empty("deepfake-stats");
+    for (name, n) in shared.counters.all() {
+        s.set(name, n);
+    }
+    let mut stages = gst::Structure::new_empty("stages");
+    for (name, t) in shared.timings.read() {
+        let stage = gst::Structure::builder(name)
+            .field("count", t.count)
+            .field("p50-us", t.p50)
+            .field("p99-us", t.p99)
+            .field("total-us", t.total)
+            .build();
+        stages.set(name, stage);
+    }
+    s.set("stages", stages);
+    s.set("models", gst::Array::new(shared.models.iter().map(String::as_str)));
+    s.set("provider", shared.provider.as_str());
+    s.set("onnxruntime", shared.runtime.as_str());
+    s.set("sampling-interval", shared.interval.load(std::sync::atomic::Ordering::Relaxed));
+    s.set("memory-rss", stats::resident_memory());
+    s
+}

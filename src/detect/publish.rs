@@ -1,0 +1,129 @@
+//! What goes on the bus, and when; and the account that the summary gives at the end.
+
+use super::Detect;
+use super::shared::{Moment, Shared};
+use crate::analysis::verdict::{Alert, AlertKind, Condition, State, Verdict};
+use crate::message::{AlertMessage, DeepfakeMessage, Header, SummaryMessage, VerdictMessage};
+use gst::prelude::*;
+use gstreamer as gst;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The shortest time between two verdict messages that tell of nothing but another [`Condition`], ns: a face at the
+/// edge of being seen must not flood the bus.
+const CALM: u64 = 250_000_000;
+
+/// What a summary needs to know.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    first: Option<u64>,
+    last: Option<u64>,
+    last_moment: Moment,
+    state: State,
+    worst_state: State,
+    worst_risk: f64,
+    alerts: u32,
+    first_alert: Option<u64>,
+    time_in_state: std::collections::BTreeMap<State, u64>,
+}
+
+/// Posts messages for one element; holds no lock while posting.
+#[derive(Clone, Debug)]
+pub struct Publisher {
+    element: glib::WeakRef<Detect>,
+    shared: Arc<Shared>,
+    tally: Arc<Mutex<Tally>>,
+    told: Option<(State, Condition, bool, u64)>,
+}
+
+impl Publisher {
+    pub fn new(element: &Detect, shared: Arc<Shared>) -> Self {
+        Self { element: element.downgrade(), shared, tally: Arc::default(), told: None }
+    }
+
+    fn header(&self, moment: Moment) -> Header {
+        let mut header = Header::default();
+        header.session_id = self.shared.settings().session_id;
+        header.timestamp = Some(moment.pts);
+        header.running_time = moment.running_time;
+        header.stream_time = moment.stream_time;
+        header.model_digests = self.shared.models.clone();
+        header.provider = self.shared.provider.clone();
+        header
+    }
+
+    fn post(&self, message: &DeepfakeMessage) {
+        // An element that is being disposed of has nobody to tell.
+        if let Some(element) = self.element.upgrade() {
+            let message = message.to_gst(&element);
+            // Fails without a bus, which is the application's choice.
+            let _ = element.post_message(message);
+        }
+    }
+
+    /// An alert was raised or cleared.
+    pub fn alert(&self, alert: Alert, moment: Moment) {
+        if alert.kind == AlertKind::Raised {
+            let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+            tally.alerts += 1;
+            tally.first_alert.get_or_insert(alert.pts);
+        }
+        self.post(&DeepfakeMessage::Alert(AlertMessage::new(self.header(moment), alert)));
+    }
+
+    /// There is a new verdict: counted always, posted on change and every `report-interval`.
+    pub fn verdict(&mut self, verdict: &Verdict, moment: Moment) {
+        self.count(verdict, moment);
+        let now = (verdict.state, verdict.condition, verdict.alert, moment.pts);
+        let interval = self.shared.settings().report_interval;
+        let due = self.told.is_none_or(|(state, condition, alert, at)| {
+            let since = moment.pts.saturating_sub(at);
+            moment.pts < at
+                || state != now.0
+                || alert != now.2
+                || (condition != now.1 && since >= CALM)
+                || (interval > 0 && since >= interval)
+        });
+        if due {
+            self.told = Some(now);
+            let message = VerdictMessage::new(self.header(moment), verdict.clone());
+            self.post(&DeepfakeMessage::Verdict(message));
+        }
+    }
+
+    fn count(&self, verdict: &Verdict, moment: Moment) {
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = tally.state;
+        if let Some(step) = tally.last.and_then(|l| moment.pts.checked_sub(l)) {
+            *tally.time_in_state.entry(before).or_default() += step;
+        }
+        tally.first.get_or_insert(moment.pts);
+        tally.last = Some(moment.pts);
+        tally.last_moment = moment;
+        tally.state = verdict.state;
+        tally.worst_state = tally.worst_state.max(verdict.state);
+        tally.worst_risk = tally.worst_risk.max(verdict.risk);
+    }
+
+    /// The account of everything so far.
+    pub fn summary(&self) {
+        let tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let counters = &self.shared.counters;
+        let mut summary = SummaryMessage::default();
+        summary.header = self.header(tally.last_moment);
+        summary.header.epoch = self.shared.epoch.load(Ordering::Acquire);
+        summary.header.timestamp = tally.last;
+        summary.frames_seen = counters.seen.load(Ordering::Relaxed);
+        summary.frames_sampled = counters.sampled.load(Ordering::Relaxed);
+        summary.frames_analysed = counters.analysed.load(Ordering::Relaxed);
+        summary.frames_skipped = counters.skipped();
+        summary.duration = tally.first.zip(tally.last).map(|(a, b)| b.saturating_sub(a));
+        summary.alerts = tally.alerts;
+        summary.first_alert_pts = tally.first_alert;
+        summary.worst_state = tally.worst_state;
+        summary.worst_risk = tally.worst_risk;
+        summary.state = tally.state;
+        summary.time_in_state = tally.time_in_state;
+        self.post(&DeepfakeMessage::Summary(summary));
+    }
+}

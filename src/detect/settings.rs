@@ -1,0 +1,139 @@
+//! What the user set, and the defaults.
+
+use crate::analysis::profile::Profile;
+use crate::inference::Provider;
+use std::path::PathBuf;
+
+/// Whether the streaming thread waits for the analysis.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstDeepfakeDetectMode")]
+pub enum Mode {
+    /// Analyse beside the stream; the newest sampled frame wins and nothing ever waits.
+    #[default]
+    #[enum_value(name = "Beside the stream: never waits for the analysis", nick = "live")]
+    Live,
+    /// Analyse every sampled frame before it passes: for recordings; the same result every run.
+    #[enum_value(name = "In the stream: every sampled frame is analysed before it passes", nick = "sync")]
+    Sync,
+}
+
+/// See [`Profile`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstDeepfakeDetectProfile")]
+pub enum ProfileSetting {
+    #[enum_value(name = "Fewest milliseconds a stream: mesh without irises", nick = "economy")]
+    Economy,
+    #[default]
+    #[enum_value(name = "Mesh with irises and expressions", nick = "balanced")]
+    Balanced,
+    #[enum_value(name = "Nearly every frame", nick = "thorough")]
+    Thorough,
+}
+
+impl From<ProfileSetting> for Profile {
+    fn from(p: ProfileSetting) -> Self {
+        match p {
+            ProfileSetting::Economy => Self::Economy,
+            ProfileSetting::Balanced => Self::Balanced,
+            ProfileSetting::Thorough => Self::Thorough,
+        }
+    }
+}
+
+/// What a failure of the analysis does to the stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstDeepfakeDetectOnError")]
+pub enum OnError {
+    /// The video goes on, with a warning on the bus and `failed` in every verdict.
+    #[enum_value(name = "Warn, let the video pass, and say `failed` in every verdict", nick = "pass")]
+    Pass,
+    /// The element reports an error and the stream ends.
+    #[default]
+    #[enum_value(name = "Stop the stream with an error", nick = "fail")]
+    Fail,
+}
+
+pub const DEFAULT_MAX_FACES: u32 = 2;
+pub const MAX_MAX_FACES: u32 = 16;
+pub const DEFAULT_MIN_FACE_SIZE: u32 = 40;
+pub const DEFAULT_MTBFA: f64 = 100.0;
+pub const DEFAULT_REPORT_INTERVAL: u64 = 1_000_000_000;
+
+/// A snapshot is taken wherever they are used.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub mode: Mode,
+    pub profile: ProfileSetting,
+    /// Milliseconds of analysis a second of stream; 0 = no bound.
+    pub cpu_budget: u32,
+    pub max_faces: u32,
+    /// Pixels.
+    pub min_face_size: u32,
+    pub model_dir: Option<PathBuf>,
+    pub library: Option<PathBuf>,
+    pub provider: ProviderSetting,
+    pub device_id: u32,
+    pub allow_fallback: bool,
+    /// Hours.
+    pub mtbfa: f64,
+    /// Nanoseconds; 0 = only on change.
+    pub report_interval: u64,
+    pub session_id: String,
+    pub on_error: OnError,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            mode: Mode::default(),
+            profile: ProfileSetting::default(),
+            cpu_budget: 0,
+            max_faces: DEFAULT_MAX_FACES,
+            min_face_size: DEFAULT_MIN_FACE_SIZE,
+            model_dir: None,
+            library: None,
+            provider: ProviderSetting::Auto,
+            device_id: 0,
+            allow_fallback: false,
+            mtbfa: DEFAULT_MTBFA,
+            report_interval: DEFAULT_REPORT_INTERVAL,
+            session_id: String::new(),
+            on_error: OnError::default(),
+        }
+    }
+}
+
+/// See [`Provider`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstDeepfakeDetectProvider")]
+pub enum ProviderSetting {
+    #[default]
+    #[enum_value(name = "CUDA if it is there and starts, else CPU", nick = "auto")]
+    Auto,
+    #[enum_value(name = "CPU", nick = "cpu")]
+    Cpu,
+    #[enum_value(name = "NVIDIA CUDA", nick = "cuda")]
+    Cuda,
+    #[enum_value(name = "NVIDIA TensorRT", nick = "tensorrt")]
+    TensorRt,
+    #[enum_value(name = "Intel OpenVINO", nick = "openvino")]
+    OpenVino,
+    #[enum_value(name = "AMD ROCm", nick = "rocm")]
+    Rocm,
+    #[enum_value(name = "AMD MIGraphX", nick = "migraphx")]
+    MiGraphX,
+}
+
+impl From<ProviderSetting> for Provider {
+    fn from(p: ProviderSetting) -> Self {
+        match p {
+            ProviderSetting::Auto => Self::Auto,
+            ProviderSetting::Cpu => Self::Cpu,
+            ProviderSetting::Cuda => Self::Cuda,
+            ProviderSetting::TensorRt => Self::TensorRt,
+            ProviderSetting::OpenVino => Self::OpenVino,
+            ProviderSetting::Rocm => Self::Rocm,
+            ProviderSetting::MiGraphX => Self::MiGraphX,
+        }
+    }
+}

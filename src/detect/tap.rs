@@ -1,0 +1,132 @@
+//! What happens to a buffer on the streaming thread: it is looked at (one fingerprint), perhaps sampled, given the
+//! newest verdict, and goes on. Nothing here waits for the analysis.
+
+use super::shared::{Job, Moment, Published, Shared};
+use super::stats::bump;
+use super::view;
+use crate::analysis::fingerprint::Fingerprint;
+use crate::analysis::sampler::Grid;
+use crate::meta;
+use gst_video::{VideoFrameRef, VideoInfo};
+use gstreamer as gst;
+use gstreamer_video as gst_video;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// The streaming thread's own state.
+#[derive(Debug)]
+pub struct Tap {
+    shared: Arc<Shared>,
+    info: Option<VideoInfo>,
+    grid: Grid,
+    epoch: u64,
+    /// For buffers without PTS: the time of the next one, by the frame rate.
+    expected: u64,
+    /// Set once what is said only once was said.
+    pub warned_interlaced: bool,
+    pub warned_timeless: bool,
+}
+
+/// What the element should do besides passing the buffer on.
+#[derive(Debug, Default)]
+pub struct Tapped {
+    /// A frame to be analysed.
+    pub job: Option<Job>,
+    /// Say once that interlaced video is not analysed.
+    pub interlaced: bool,
+    /// Say once that there is no time to go by.
+    pub timeless: bool,
+}
+
+impl Tap {
+    pub fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            info: None,
+            grid: Grid::default(),
+            epoch: 0,
+            expected: 0,
+            warned_interlaced: false,
+            warned_timeless: false,
+        }
+    }
+
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub fn set_info(&mut self, info: VideoInfo) {
+        self.info = Some(info);
+    }
+
+    /// Looks at a buffer; `segment` places it in time.
+    pub fn look(
+        &mut self,
+        buffer: &gst::Buffer,
+        segment: Option<&gst::FormattedSegment<gst::ClockTime>>,
+    ) -> Tapped {
+        let mut tapped = Tapped::default();
+        let shared = &self.shared;
+        bump(&shared.counters.seen);
+        if shared.new_epoch.swap(false, Ordering::AcqRel) {
+            self.epoch = shared.start_epoch();
+            self.grid = Grid::default();
+            self.expected = 0;
+        }
+        let Some(info) = &self.info else { return tapped };
+        if view::is_interlaced(info) {
+            bump(&shared.counters.interlaced);
+            tapped.interlaced = !std::mem::replace(&mut self.warned_interlaced, true);
+            return tapped;
+        }
+        let frame_ns = match (info.fps().numer(), info.fps().denom()) {
+            (n, d) if n > 0 && d > 0 => Some(1_000_000_000 * d as u64 / n as u64),
+            _ => None,
+        };
+        let pts = match (buffer.pts(), frame_ns) {
+            (Some(pts), _) => pts.nseconds(),
+            (None, Some(_)) => self.expected,
+            (None, None) => {
+                bump(&shared.counters.timeless);
+                tapped.timeless = !std::mem::replace(&mut self.warned_timeless, true);
+                return tapped;
+            }
+        };
+        self.expected = pts.saturating_add(frame_ns.unwrap_or_default());
+        let print = VideoFrameRef::from_buffer_ref_readable(buffer, info)
+            .ok()
+            .and_then(|frame| view::with_view(&frame, Fingerprint::of).ok());
+        let Some(print) = print else {
+            bump(&shared.counters.unreadable);
+            return tapped;
+        };
+        shared.push_print((pts, print));
+        if self.grid.hit(pts, shared.interval.load(Ordering::Relaxed)) {
+            bump(&shared.counters.sampled);
+            let time = gst::ClockTime::from_nseconds(pts);
+            let moment = Moment {
+                pts,
+                running_time: segment.and_then(|s| s.to_running_time(time)).map(|t| t.nseconds()),
+                stream_time: segment.and_then(|s| s.to_stream_time(time)).map(|t| t.nseconds()),
+            };
+            // A copy of the header: the pixels are shared, and whoever wants to write on them gets a copy.
+            let job = Job { buffer: buffer.copy(), info: info.clone(), moment, epoch: self.epoch };
+            tapped.job = Some(job);
+        }
+        tapped
+    }
+
+    /// Attaches the newest verdict, and the boxes as regions of interest.
+    pub fn attach(&self, buffer: &mut gst::Buffer) -> Result<(), glib::BoolError> {
+        let Some(info) = self.info.as_ref().filter(|i| !view::is_interlaced(i)) else { return Ok(()) };
+        let published: arc_swap::Guard<Arc<Published>> = self.shared.published.load();
+        let pts = buffer.pts().map(|t| t.nseconds());
+        let prepared = published.at(pts);
+        let buffer = buffer.make_mut();
+        prepared.attach(buffer, pts)?;
+        if !prepared.verdict().tracks.is_empty() {
+            meta::attach_rois(buffer, prepared.verdict(), info.width(), info.height());
+        }
+        Ok(())
+    }
+}

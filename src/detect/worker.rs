@@ -1,0 +1,65 @@
+//! The thread beside the stream: owned by the element, named, joined on stop.
+
+use super::Detect;
+use super::analyst::{AnalysisError, Analyst};
+use super::imp;
+use super::settings::OnError;
+use super::shared::Shared;
+use gst::subclass::prelude::*;
+use gstreamer as gst;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::{Builder, JoinHandle};
+
+/// Joined when dropped.
+#[derive(Debug)]
+pub struct Worker {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Worker {
+    /// Starts the thread. It ends when the mailbox is closed or the analysis has failed for good.
+    pub fn start(mut analyst: Analyst, element: glib::WeakRef<Detect>) -> io::Result<Self> {
+        let shared = Arc::clone(analyst.shared());
+        let thread = Builder::new().name("deepfake-worker".into()).spawn(move || {
+            while let Some(job) = analyst.shared().mailbox.take() {
+                let result = analyst.analyse(&job);
+                // The buffer goes back to its pool before anything is posted.
+                drop(job);
+                if let Err(error) = result
+                    && let Some(element) = element.upgrade()
+                    && report(element.imp(), analyst.shared(), &error)
+                {
+                    // Nobody takes jobs any more: none may wait for ever.
+                    analyst.shared().mailbox.close();
+                    break;
+                }
+            }
+        })?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.shared.mailbox.close();
+        if let Some(thread) = self.thread.take()
+            && thread.thread().id() != std::thread::current().id()
+        {
+            // The worker catches panics itself; a second one has nothing to add.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Tells the application of a failure as `on-error` says. Returns whether the analysis is over for good.
+pub fn report(element: &imp::Detect, shared: &Shared, error: &AnalysisError) -> bool {
+    let fatal = shared.settings().on_error == OnError::Fail || matches!(error, AnalysisError::Panicked);
+    if fatal {
+        shared.broken.store(true, Ordering::Release);
+    }
+    element.tell_failure(error);
+    fatal
+}
