@@ -8,6 +8,7 @@ use super::mesh::{FaceMesh, Pose, SKIN_PATCHES};
 use super::models::{
     BLENDSHAPE_POINTS, BLENDSHAPES, DetectorOutput, DetectorRange, FaceModels, MeshKind, MeshOutput,
 };
+use super::patch::Patch;
 use super::quality::{self, Quality};
 use super::region::{RegionError, RegionReader};
 use super::tracker::{Track, Tracker};
@@ -94,6 +95,7 @@ pub struct Face {
     pub pose: Pose,
     pub quality: Quality,
     pub blendshapes: Option<[f32; BLENDSHAPES]>,
+    pub patch: Patch,
     pub skin: [[f32; 3]; 3],
 }
 
@@ -235,6 +237,7 @@ impl<M: FaceModels> Chain<M> {
             pose,
             quality,
             blendshapes,
+            patch: Patch::cut(&self.aligner),
             skin,
         }))
     }

@@ -220,6 +220,7 @@ impl<M: FaceModels> Engine<M> {
             pose: face.pose,
             quality: face.quality,
             blendshapes: face.blendshapes.as_ref(),
+            patch: &face.patch,
             skin: face.skin,
         };
         let poor = face.quality.overall() < TOO_POOR;

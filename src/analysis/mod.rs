@@ -15,6 +15,7 @@ pub mod frame;
 pub mod geometry;
 pub mod mesh;
 pub mod models;
+pub mod patch;
 pub mod profile;
 pub mod quality;
 pub mod region;

@@ -163,6 +163,7 @@ mod tests {
                 pose: Pose::default(),
                 quality,
                 blendshapes: None,
+                patch: &crate::analysis::patch::Patch::default(),
                 skin: [[0.5; 3]; 3],
             };
             if let Some(r) = signal.observe(&seen, &calibration) {

@@ -211,6 +211,7 @@ mod tests {
                 pose: Pose::default(),
                 quality: Quality::default(),
                 blendshapes: None,
+                patch: &crate::analysis::patch::Patch::default(),
                 skin: [[0.5; 3]; 3],
             };
             last = signal.observe(&seen, &calibration).or(last);
@@ -246,6 +247,7 @@ mod tests {
                 pose: Pose::default(),
                 quality: Quality::default(),
                 blendshapes: None,
+                patch: &crate::analysis::patch::Patch::default(),
                 skin: [[0.5; 3]; 3],
             };
             let got = signal.observe(&seen, &calibration);

@@ -8,12 +8,14 @@ pub mod blink;
 pub mod expression;
 pub mod gaze;
 pub mod micro_motion;
+pub mod planarity;
 pub mod pulse;
 pub mod repeat;
 
 use super::calibration::Calibration;
 use super::mesh::{FaceMesh, Pose};
 use super::models::{BLENDSHAPES, MeshKind};
+use super::patch::Patch;
 use super::quality::Quality;
 
 /// Kinds of attack that are weighed separately: a live-looking face speaks against a photo, but says nothing
@@ -55,6 +57,8 @@ pub struct FaceObservation<'a> {
     pub quality: Quality,
     /// 52 coefficients, 0..1, when the profile computes them.
     pub blendshapes: Option<&'a [f32; BLENDSHAPES]>,
+    /// The face as a small high-pass picture.
+    pub patch: &'a Patch,
     /// Mean linear RGB (0..1) of forehead, right cheek and left cheek.
     pub skin: [[f32; 3]; 3],
 }
@@ -92,6 +96,7 @@ pub trait FaceSignal: Send + Sync + std::fmt::Debug {
 /// The signals that watch a face.
 pub fn face_signals() -> Vec<Box<dyn FaceSignal>> {
     vec![
+        Box::new(planarity::Planarity::default()),
         Box::new(micro_motion::MicroMotion::default()),
         Box::new(blink::Blink::default()),
         Box::new(expression::Expression::default()),

@@ -256,6 +256,7 @@ mod tests {
                 pose: Pose::default(),
                 quality: one,
                 blendshapes: None,
+                patch: &crate::analysis::patch::Patch::default(),
                 skin,
             };
             last = signal.observe(&seen, &calibration);
