@@ -43,6 +43,7 @@ pub struct Trace {
     /// 0 for signals about the stream.
     pub track_id: u32,
     pub signal: &'static str,
+    /// The face's overall quality, for signals about a face; the reading's own, for those about the stream.
     pub quality: f64,
     pub llr: f64,
     pub features: Vec<f64>,
@@ -193,7 +194,7 @@ impl<M: FaceModels> Engine<M> {
         for (signal, reading) in [("loop", looped), ("freeze", freeze)] {
             let Some(reading) = reading else { continue };
             contributions.push(contribution(signal, Family::Replay, &reading, dt));
-            keep_trace(&mut self.traces, pts, 0, signal, &reading);
+            keep_trace(&mut self.traces, pts, 0, signal, reading.quality, &reading);
             evidence.push(into_evidence(signal, reading));
         }
         let evidence = strongest_first(evidence);
@@ -232,7 +233,8 @@ impl<M: FaceModels> Engine<M> {
                 reading.quality = 0.0;
             }
             contributions.push(contribution(signal.name(), signal.family(), &reading, dt));
-            keep_trace(&mut self.traces, pts, face.track_id, signal.name(), &reading);
+            let quality = f64::from(face.quality.overall());
+            keep_trace(&mut self.traces, pts, face.track_id, signal.name(), quality, &reading);
             evidence.push(into_evidence(signal.name(), reading));
         }
         let mut evidence = strongest_first(evidence);
@@ -314,6 +316,7 @@ fn keep_trace(
     pts: u64,
     track_id: u32,
     signal: &'static str,
+    quality: f64,
     reading: &Reading,
 ) {
     if let Some(traces) = traces {
@@ -321,7 +324,7 @@ fn keep_trace(
             pts,
             track_id,
             signal,
-            quality: reading.quality,
+            quality,
             llr: reading.llr,
             features: reading.features.clone(),
         });

@@ -28,6 +28,22 @@ pub struct PlaneMap {
 }
 
 impl PlaneMap {
+    /// The 3x3 matrix, row by row, that acts on plain coordinates; scaled to a last element of 1 where it has one.
+    pub fn matrix(&self) -> [f64; 9] {
+        let into = |(o, s): ([f64; 2], f64)| {
+            SMatrix::<f64, 3, 3>::new(1.0 / s, 0.0, -o[0] / s, 0.0, 1.0 / s, -o[1] / s, 0.0, 0.0, 1.0)
+        };
+        let ((o, s), h) = (self.to, SMatrix::<f64, 3, 3>::from_row_slice(&self.h));
+        let out = SMatrix::<f64, 3, 3>::new(s, 0.0, o[0], 0.0, s, o[1], 0.0, 0.0, 1.0);
+        let m = out * h * into(self.from);
+        let scale = if m[(2, 2)].abs() > 1e-9 { m[(2, 2)] } else { 1.0 };
+        let mut rows = [0.0; 9];
+        for (i, slot) in rows.iter_mut().enumerate() {
+            *slot = m[(i / 3, i % 3)] / scale;
+        }
+        rows
+    }
+
     /// Where `p` goes; `None` for points at infinity.
     pub fn apply(&self, p: Point) -> Option<Point> {
         let x = (f64::from(p[0]) - self.from.0[0]) / self.from.1;
@@ -162,6 +178,11 @@ mod tests {
             let map = fit(Model::Homography, &from, &to).unwrap();
             let worst = residuals(&map, &from, &to).fold(0.0f32, f32::max).sqrt();
             prop_assert!(worst < 0.02, "{worst}");
+            let m = map.matrix();
+            let p = from[7].map(f64::from);
+            let w = m[6] * p[0] + m[7] * p[1] + m[8];
+            let q = map.apply(from[7]).unwrap();
+            prop_assert!(((m[0] * p[0] + m[1] * p[1] + m[2]) / w - f64::from(q[0])).abs() < 1e-2);
         }
     }
 

@@ -5,10 +5,11 @@
 //! vote on 8 numbers.
 
 use super::align::{Aligner, Roi};
+use super::geometry::PlaneMap;
 use nalgebra::{SMatrix, SVector};
 
 /// Side of a patch, pixels.
-pub const SIDE: usize = 72;
+pub const SIDE: usize = 80;
 /// The part of the aligned crop that a patch shows: the face without most of the background.
 const FROM: f32 = 0.17;
 const TO: f32 = 0.83;
@@ -30,6 +31,8 @@ pub struct Patch {
 pub struct Registration {
     /// Squared difference of the pictures after registration, `SIDE` x `SIDE`; 0 where not compared.
     pub squared: Vec<f32>,
+    /// Squared gradient of the reference, `SIDE` x `SIDE`; 0 where not compared.
+    pub gradients: Vec<f32>,
     /// Mean squared gradient of the reference over the compared part.
     pub gradient: f32,
     /// Root-mean-square motion of the patch in the frame, in patch pixels.
@@ -81,9 +84,10 @@ impl Patch {
         self.roi.to_frame(at(u), at(v))
     }
 
-    /// Registers `earlier` to this patch. `start` takes patch pixels of this one to the earlier one's at first guess
-    /// (identity: the face has not moved in its crop). `None` when there is nothing to hold on to.
-    pub fn register(&self, earlier: &Self) -> Option<Registration> {
+    /// Registers `earlier` to this patch. `guess` takes pixels of this patch (as [`Patch::position`] gives them) to
+    /// those of the earlier one; without it the face has not moved in its crop. `None` when there is nothing to hold
+    /// on to.
+    pub fn register(&self, earlier: &Self, guess: Option<&PlaneMap>) -> Option<Registration> {
         if self.pixels.len() != SIDE * SIDE || earlier.pixels.len() != SIDE * SIDE {
             return None;
         }
@@ -94,6 +98,7 @@ impl Patch {
         let mut steepest = Vec::with_capacity(SIDE * SIDE);
         let mut hessian = SMatrix::<f32, 8, 8>::zeros();
         let mut gradient = 0.0;
+        let mut gradients = vec![0.0; SIDE * SIDE];
         for v in inside.clone() {
             for u in inside.clone() {
                 let at = |du: isize, dv: isize| {
@@ -103,6 +108,9 @@ impl Patch {
                 let gx = (at(1, 0) - at(-1, 0)) / 2.0;
                 let gy = (at(0, 1) - at(0, -1)) / 2.0;
                 gradient += gx * gx + gy * gy;
+                if let Some(slot) = gradients.get_mut(v * SIDE + u) {
+                    *slot = gx * gx + gy * gy;
+                }
                 let (gx, gy) = (gx * unit, gy * unit);
                 let (x, y) = (normal(u), normal(v));
                 let d = -(gx * x + gy * y);
@@ -121,7 +129,7 @@ impl Patch {
             hessian[(i, i)] *= 1.0 + 1e-3;
         }
         let solver = hessian.cholesky()?;
-        let mut h = SMatrix::<f32, 3, 3>::identity();
+        let mut h = guess.map_or_else(SMatrix::<f32, 3, 3>::identity, |g| normalised(g, unit));
         for round in 0..ITERATIONS {
             let mut b = SVector::<f32, 8>::zeros();
             let mut rows = steepest.iter();
@@ -163,7 +171,12 @@ impl Patch {
             }
         }
         let pixel = self.roi.size * (TO - FROM) / SIDE as f32;
-        Some(Registration { squared, gradient, motion: (moved / f32::max(n, 1.0)).sqrt() / pixel.max(1e-3) })
+        Some(Registration {
+            squared,
+            gradients,
+            gradient,
+            motion: (moved / f32::max(n, 1.0)).sqrt() / pixel.max(1e-3),
+        })
     }
 
     fn at(&self, u: usize, v: usize) -> f32 {
@@ -184,6 +197,17 @@ impl Patch {
         let (top, bottom) = (a + (b - a) * du, c + (d - c) * du);
         Some(top + (bottom - top) * dv)
     }
+}
+
+/// A map between patch pixels as one between coordinates from -1 to 1.
+fn normalised(map: &PlaneMap, unit: f32) -> SMatrix<f32, 3, 3> {
+    let m = SMatrix::<f32, 3, 3>::from_row_iterator(map.matrix().into_iter().map(|v| v as f32));
+    let c = unit - 0.5;
+    let pixels = SMatrix::<f32, 3, 3>::new(unit, 0.0, c, 0.0, unit, c, 0.0, 0.0, 1.0);
+    let back =
+        SMatrix::<f32, 3, 3>::new(1.0 / unit, 0.0, -c / unit, 0.0, 1.0 / unit, -c / unit, 0.0, 0.0, 1.0);
+    let h = back * m * pixels;
+    h / h[(2, 2)]
 }
 
 fn warp(h: &SMatrix<f32, 3, 3>, x: f32, y: f32) -> Option<[f32; 2]> {
@@ -244,7 +268,7 @@ mod tests {
 
     fn energy(a: &[f32], b: &[f32]) -> (f32, f32) {
         let roi = Roi { cx: 100.0, cy: 100.0, size: 150.0, angle: 0.0 };
-        let r = Patch::from_pixels(a, roi).register(&Patch::from_pixels(b, roi)).unwrap();
+        let r = Patch::from_pixels(a, roi).register(&Patch::from_pixels(b, roi), None).unwrap();
         (r.squared.iter().sum::<f32>() / r.squared.len() as f32 / r.gradient, r.motion)
     }
 
@@ -259,10 +283,25 @@ mod tests {
     }
 
     #[test]
+    fn a_guess_bridges_a_motion_that_is_too_large_to_climb() {
+        use crate::analysis::geometry::{Model, fit};
+        let roi = Roi { cx: 100.0, cy: 100.0, size: 150.0, angle: 0.0 };
+        let (a, b) = (picture(0.0, 0.0, 0.0), picture(0.0, 9.0, 0.0));
+        let (a, b) = (Patch::from_pixels(&a, roi), Patch::from_pixels(&b, roi));
+        let corners = [[10.0, 10.0], [60.0, 10.0], [10.0, 60.0], [60.0, 60.0], [33.0, 20.0]];
+        let shifted = corners.map(|c: [f32; 2]| [c[0] - 9.3, c[1] + 0.2]);
+        let guess = fit(Model::Homography, &corners, &shifted).unwrap();
+        let r = a.register(&b, Some(&guess)).unwrap();
+        // The part that has left the patch is its repeated border, so look at the middle.
+        let middle = r.squared[30 * SIDE + 20..30 * SIDE + 60].iter().sum::<f32>() / 40.0 / r.gradient;
+        assert!(middle < 0.02, "{middle}");
+    }
+
+    #[test]
     fn a_flat_picture_gives_nothing_to_hold_on_to() {
         let roi = Roi { cx: 0.0, cy: 0.0, size: 100.0, angle: 0.0 };
         let flat = Patch::from_pixels(&vec![0.4; SIDE * SIDE], roi);
-        assert!(flat.register(&flat).is_none());
-        assert!(Patch::default().register(&flat).is_none());
+        assert!(flat.register(&flat, None).is_none());
+        assert!(Patch::default().register(&flat, None).is_none());
     }
 }

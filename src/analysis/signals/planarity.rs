@@ -8,7 +8,8 @@
 
 use super::{FaceObservation, FaceSignal, Family, Reading, ln, seconds};
 use crate::analysis::calibration::Calibration;
-use crate::analysis::mesh::{EYE_REGION, FaceMesh, LIPS};
+use crate::analysis::geometry::{Model, Point, fit};
+use crate::analysis::mesh::{EYE_REGION, FaceMesh, LIPS, SURFACE};
 use crate::analysis::models::MeshKind;
 use crate::analysis::patch::{Patch, Registration, SIDE};
 use std::collections::VecDeque;
@@ -21,74 +22,149 @@ const LAG_TOLERANCE: f64 = 0.55;
 const MAX_HISTORY: usize = 40;
 const MIN_COVER: f64 = 0.6;
 /// Names of the features, in order.
-pub const FEATURES: [&str; 9] = [
-    "ln-moving-long",
-    "ln-rest-long",
-    "ln-contrast-long",
-    "ln-contrast-long-max",
-    "ln-moving-short",
-    "ln-contrast-short-max",
+pub const FEATURES: [&str; 10] = [
+    "ln-excess-long",
+    "ln-excess-short",
+    "ln-excess-long-max",
+    "ln-excess-short-max",
     "ln-peak-long",
+    "ln-rest-long",
+    "ln-growth-moving",
+    "ln-growth-rest",
     "ln-motion",
     "ln-interocular-px",
 ];
 
+/// Squared residuals of one pair of frames, by lag.
 #[derive(Clone, Copy, Debug, Default)]
 struct Pair {
     pts: u64,
-    /// Residual over gradient (a displacement, in patch pixels) of eyes and mouth, and of the rest, by lag.
+    /// Of eyes and mouth, and what the rest of the face would have there.
     moving: [f64; 2],
+    expected: [f64; 2],
+    /// Of the rest, over its squared gradient (a squared displacement, patch pixels).
     rest: [f64; 2],
-    /// The largest residual of an eighth of the patch, long lag.
+    /// The largest excess of a block, long lag.
     peak: f64,
     motion: f64,
     scale: f64,
 }
 
+/// A face as it was: its picture, and where in it the landmarks lay.
+#[derive(Debug)]
+struct Moment {
+    pts: u64,
+    patch: Patch,
+    spots: Vec<Point>,
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Planarity {
-    history: VecDeque<(u64, Patch)>,
+    history: VecDeque<Moment>,
     pairs: VecDeque<Pair>,
 }
 
 impl Planarity {
-    fn nearest(&self, pts: u64, lag: f64) -> Option<&Patch> {
-        let off = |p: u64| (seconds(p, pts) - lag).abs();
-        let best = self.history.iter().min_by(|a, b| off(a.0).total_cmp(&off(b.0)))?;
-        (off(best.0) <= LAG_TOLERANCE * lag).then_some(&best.1)
+    fn nearest(&self, pts: u64, lag: f64) -> Option<&Moment> {
+        let off = |m: &Moment| (seconds(m.pts, pts) - lag).abs();
+        let best = self.history.iter().min_by(|a, b| off(a).total_cmp(&off(b)))?;
+        (off(best) <= LAG_TOLERANCE * lag).then_some(best)
     }
 
-    fn compare(&self, seen: &FaceObservation<'_>) -> Option<Pair> {
+    fn compare(&self, seen: &FaceObservation<'_>, spots: &[Point]) -> Option<Pair> {
         let mask = moving_parts(seen.patch, seen.mesh);
         let mut pair = Pair { pts: seen.pts, scale: f64::from(seen.mesh.interocular()), ..Pair::default() };
         for (slot, lag) in LAGS.into_iter().enumerate() {
-            let r = seen.patch.register(self.nearest(seen.pts, lag)?)?;
-            let (moving, rest) = split(&r, &mask);
+            let then = self.nearest(seen.pts, lag)?;
+            let guess = fit(Model::Homography, spots, &then.spots);
+            let r = seen.patch.register(&then.patch, guess.as_ref())?;
+            let noise = Noise::of(&r, &mask)?;
+            let (moving, expected) = noise.excess(&r, |i| mask.get(i).copied().unwrap_or_default());
             pair.moving[slot] = moving;
-            pair.rest[slot] = rest;
+            pair.expected[slot] = expected;
+            pair.rest[slot] = noise.level;
             pair.motion = f64::from(r.motion);
-            pair.peak = peak(&r);
+            pair.peak = noise.peak(&r);
         }
         Some(pair)
     }
 
     fn features(&self) -> Vec<f64> {
         let n = self.pairs.len().max(1) as f64;
-        let mean = |get: &dyn Fn(&Pair) -> f64| self.pairs.iter().map(|p| ln(get(p))).sum::<f64>() / n;
+        let sum = |get: &dyn Fn(&Pair) -> f64| self.pairs.iter().map(get).sum::<f64>();
+        let mean = |get: &dyn Fn(&Pair) -> f64| sum(&|p| ln(get(p))) / n;
         let max = |get: &dyn Fn(&Pair) -> f64| ln(self.pairs.iter().map(get).fold(0.0, f64::max));
-        let contrast = |lag: usize| move |p: &Pair| p.moving[lag] / p.rest[lag].max(1e-4);
+        let excess = |lag: usize| move |p: &Pair| p.moving[lag] / p.expected[lag].max(1e-9);
+        let pooled = |lag: usize| ln(sum(&|p| p.moving[lag]) / sum(&|p| p.expected[lag]).max(1e-9));
         vec![
-            mean(&|p| p.moving[1]),
-            mean(&|p| p.rest[1]),
-            mean(&contrast(1)),
-            max(&contrast(1)),
-            mean(&|p| p.moving[0]),
-            max(&contrast(0)),
+            pooled(1),
+            pooled(0),
+            max(&excess(1)),
+            max(&excess(0)),
             mean(&|p| p.peak),
+            mean(&|p| p.rest[1]),
+            mean(&|p| p.moving[1] / p.moving[0].max(1e-9)),
+            mean(&|p| p.rest[1] / p.rest[0].max(1e-9)),
             mean(&|p| p.motion),
             mean(&|p| p.scale),
         ]
+    }
+}
+
+/// How the residual of the parts of a face that do not move by themselves depends on the picture's gradient: what
+/// noise adds everywhere, and what imperfect registration and compression add at edges.
+#[derive(Clone, Copy, Debug)]
+struct Noise {
+    base: f64,
+    slope: f64,
+    /// Mean squared residual over mean squared gradient.
+    level: f64,
+}
+
+impl Noise {
+    /// Least squares over the pixels outside `mask`.
+    fn of(r: &Registration, mask: &[bool]) -> Option<Self> {
+        let (mut n, mut sg, mut se, mut sgg, mut sge) = (0.0, 0.0, 0.0, 0.0, 0.0);
+        for ((e, g), _) in
+            r.squared.iter().zip(&r.gradients).zip(mask).filter(|((_, g), m)| **g > 0.0 && !**m)
+        {
+            let (e, g) = (f64::from(*e), f64::from(*g));
+            n += 1.0;
+            sg += g;
+            se += e;
+            sgg += g * g;
+            sge += g * e;
+        }
+        let determinant = n * sgg - sg * sg;
+        if n < 200.0 || sg <= 0.0 || determinant <= 0.0 {
+            return None;
+        }
+        let slope = ((n * sge - sg * se) / determinant).max(0.0);
+        let base = ((se - slope * sg) / n).max(1e-3 * se / n).max(1e-9);
+        Some(Self { base, slope, level: se / sg })
+    }
+
+    /// Sums over the chosen pixels: squared residual, and what is expected there.
+    fn excess(&self, r: &Registration, chosen: impl Fn(usize) -> bool) -> (f64, f64) {
+        let all = r.squared.iter().zip(&r.gradients).enumerate();
+        all.filter(|(i, (_, g))| **g > 0.0 && chosen(*i)).fold((0.0, 0.0), |(a, b), (_, (e, g))| {
+            (a + f64::from(*e), b + self.base + self.slope * f64::from(*g))
+        })
+    }
+
+    /// The largest ratio of found to expected among blocks of 8 x 8 pixels.
+    fn peak(&self, r: &Registration) -> f64 {
+        const BLOCK: usize = 8;
+        const ACROSS: usize = SIDE / BLOCK;
+        let mut blocks = [(0.0f64, 0.0f64); ACROSS * ACROSS];
+        for (i, (e, g)) in r.squared.iter().zip(&r.gradients).enumerate().filter(|(_, (_, g))| **g > 0.0) {
+            if let Some(b) = blocks.get_mut(i / SIDE / BLOCK * ACROSS + i % SIDE / BLOCK) {
+                b.0 += f64::from(*e);
+                b.1 += self.base + self.slope * f64::from(*g);
+            }
+        }
+        blocks.into_iter().filter(|b| b.1 > 0.0).map(|b| b.0 / b.1).fold(0.0, f64::max)
     }
 }
 
@@ -110,32 +186,6 @@ fn moving_parts(patch: &Patch, mesh: &FaceMesh) -> Vec<bool> {
     mask
 }
 
-/// Residual displacement of the masked pixels and of the others.
-fn split(r: &Registration, mask: &[bool]) -> (f64, f64) {
-    let (mut moving, mut rest) = ((0.0, 0.0), (0.0, 0.0));
-    for (e, m) in r.squared.iter().zip(mask).filter(|(e, _)| **e > 0.0) {
-        let slot = if *m { &mut moving } else { &mut rest };
-        slot.0 += f64::from(*e);
-        slot.1 += 1.0;
-    }
-    let level = |(sum, n): (f64, f64)| (sum / f64::max(n, 1.0) / f64::from(r.gradient)).sqrt();
-    (level(moving), level(rest))
-}
-
-/// The largest residual displacement among blocks of 9 x 9 pixels.
-fn peak(r: &Registration) -> f64 {
-    const BLOCK: usize = 9;
-    let mut blocks = [0.0f64; (SIDE / BLOCK) * (SIDE / BLOCK)];
-    for (i, e) in r.squared.iter().enumerate() {
-        let (x, y) = (i % SIDE / BLOCK, i / SIDE / BLOCK);
-        if let Some(b) = blocks.get_mut(y * (SIDE / BLOCK) + x) {
-            *b += f64::from(*e);
-        }
-    }
-    let most = blocks.into_iter().fold(0.0, f64::max) / (BLOCK * BLOCK) as f64;
-    (most / f64::from(r.gradient)).sqrt()
-}
-
 impl FaceSignal for Planarity {
     fn name(&self) -> &'static str {
         "planarity"
@@ -146,18 +196,20 @@ impl FaceSignal for Planarity {
     }
 
     fn observe(&mut self, seen: &FaceObservation<'_>, calibration: &Calibration) -> Option<Reading> {
-        if self.history.back().is_some_and(|(last, _)| seen.pts <= *last || seconds(*last, seen.pts) > 1.0) {
+        if self.history.back().is_some_and(|m| seen.pts <= m.pts || seconds(m.pts, seen.pts) > 1.0) {
             self.interrupt();
         }
-        if let Some(pair) = self.compare(seen) {
+        let landmarks = seen.mesh.points.iter().take(SURFACE).step_by(4);
+        let spots: Vec<Point> = landmarks.map(|p| seen.patch.position([p[0], p[1]])).collect();
+        if let Some(pair) = self.compare(seen, &spots) {
             self.pairs.push_back(pair);
         }
-        self.history.push_back((seen.pts, seen.patch.clone()));
+        self.history.push_back(Moment { pts: seen.pts, patch: seen.patch.clone(), spots });
         while self.history.len() > MAX_HISTORY
             || self
                 .history
                 .front()
-                .is_some_and(|(p, _)| seconds(*p, seen.pts) > LAGS[1] * (1.0 + LAG_TOLERANCE))
+                .is_some_and(|m| seconds(m.pts, seen.pts) > LAGS[1] * (1.0 + LAG_TOLERANCE))
         {
             self.history.pop_front();
         }
@@ -174,7 +226,7 @@ impl FaceSignal for Planarity {
             MeshKind::V2 => "planarity-v2",
         };
         let llr = calibration.logistic(key).and_then(|c| c.llr(&features));
-        let ratio = features[2].exp();
+        let ratio = features[0].exp().sqrt();
         Some(Reading {
             rate: llr.unwrap_or_default() / WINDOW,
             impulse: 0.0,
