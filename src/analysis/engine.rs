@@ -213,6 +213,9 @@ impl<M: FaceModels> Engine<M> {
             }
         });
         let dt = seconds(watch.last, pts).min(LONGEST_STEP);
+        if self.repeat.cut_after(watch.last) {
+            watch.signals.iter_mut().for_each(|s| s.interrupt());
+        }
         watch.last = pts;
         let seen = FaceObservation {
             pts,

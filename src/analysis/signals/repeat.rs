@@ -22,6 +22,9 @@ const SAME: f32 = 0.003;
 /// How far back the search reaches, ns, and the most frames kept for it (1.4 MB).
 const HISTORY_NS: u64 = 120_000_000_000;
 const MAX_PRINTS: usize = 7_200;
+/// Change from one frame to the next that may be a cut, grey levels, and how many times the usual one it must be.
+const CUT: f32 = 4.0;
+const CUT_RATIO: f32 = 8.0;
 /// Added to distances before ratios are taken, grey levels.
 const FLOOR: f32 = 0.05;
 /// Names of the loop's features, in order.
@@ -44,6 +47,9 @@ pub struct Repeat {
     found: Option<Match>,
     steady: u32,
     frozen_since: Option<u64>,
+    /// How much pictures usually change from frame to frame, and when one last changed altogether.
+    usual_step: f32,
+    cut: Option<u64>,
     updated: Option<u64>,
 }
 
@@ -72,9 +78,9 @@ impl Repeat {
         (reading.and_then(|m| self.judge(m, calibration)), freeze)
     }
 
-    /// Whether the newest frame shows the same picture as the one before.
-    pub fn is_frozen(&self) -> bool {
-        self.frozen_since.is_some()
+    /// Whether the picture changed altogether (a cut) after that PTS: what lies on its two sides is no motion.
+    pub fn cut_after(&self, pts: u64) -> bool {
+        self.cut.is_some_and(|c| c > pts)
     }
 
     fn frozen_for(&self, now: u64) -> f64 {
@@ -83,6 +89,14 @@ impl Repeat {
 
     fn take(&mut self, new: &[Print]) {
         for print in new {
+            if let Some(last) = self.prints.last() {
+                let step = last.1.distance(&print.1);
+                if self.prints.len() > 8 && step > CUT && step > CUT_RATIO * self.usual_step {
+                    self.cut = Some(print.0);
+                } else {
+                    self.usual_step += 0.1 * (step - self.usual_step);
+                }
+            }
             match self.prints.last() {
                 Some(last) if print.0 <= last.0 => *self = Self::default(),
                 Some(last) if last.1.distance(&print.1) < SAME => {
@@ -250,6 +264,17 @@ mod tests {
             assert!(i < 120 || looped.is_none());
             assert!(i < 199 || (freeze.unwrap().features[0] - 3.96).abs() < 0.1);
         }
+    }
+
+    #[test]
+    fn a_cut_is_seen_and_motion_is_none() {
+        let calibration = Calibration::built_in().unwrap();
+        let mut signal = Repeat::default();
+        for i in 0..60u64 {
+            let v = 800 + (i % 20) as u16 * 8 + if i >= 40 { 400 } else { 0 };
+            signal.observe(&[(i * 40_000_000, Fingerprint([v; CELLS]))], &calibration);
+        }
+        assert!(signal.cut_after(39 * 40_000_000) && !signal.cut_after(40 * 40_000_000));
     }
 
     #[test]

@@ -1,0 +1,287 @@
+//! The engine with made-up networks: what becomes of faces, epochs and alerts, whatever order things come in.
+
+use gstdeepfake::analysis::calibration::Calibration;
+use gstdeepfake::analysis::engine::{Engine, EngineConfig, Outcome};
+use gstdeepfake::analysis::fingerprint::Fingerprint;
+use gstdeepfake::analysis::frame::{Colour, FrameView, PixelFormat, Plane};
+use gstdeepfake::analysis::models::{
+    BLENDSHAPE_POINTS, BLENDSHAPES, DetectorOutput, DetectorRange, FaceModels, MeshKind, MeshOutput,
+};
+use gstdeepfake::analysis::profile::Profile;
+use gstdeepfake::analysis::sampler::Phase;
+use gstdeepfake::analysis::verdict::{AlertKind, Condition, State};
+use ndarray::ArrayView4;
+use proptest::prelude::*;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+
+const W: usize = 320;
+const H: usize = 240;
+
+/// What the made-up networks see at the moment.
+#[derive(Clone, Debug, Default)]
+struct Scene {
+    /// Centre x (0..1 of the width) of each face for the detector.
+    faces: Vec<f32>,
+    /// The mesh network's belief.
+    present: bool,
+    /// Opening of the mouth, in crop pixels.
+    mouth: f32,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Fake(Arc<Mutex<Scene>>);
+
+impl FaceModels for Fake {
+    type Error = Infallible;
+
+    fn detect(
+        &mut self,
+        range: DetectorRange,
+        _: ArrayView4<'_, f32>,
+        out: &mut DetectorOutput,
+    ) -> Result<(), Infallible> {
+        let side = range.input_side() as f32;
+        out.regressors = vec![0.0; range.anchors() * 16];
+        out.scores = vec![-20.0; range.anchors()];
+        for (i, x) in self.0.lock().unwrap().faces.iter().enumerate() {
+            // Anchor 0 sits in the first cell; everything is relative to it.
+            let anchor = if range == DetectorRange::Short { 4.0 } else { 2.0 };
+            out.scores[i * 2] = 6.0;
+            let anchor_x = if i == 0 { anchor } else { anchor + 8.0 };
+            let row = &mut out.regressors[i * 32..i * 32 + 16];
+            row[0] = x * side - anchor_x;
+            row[1] = 0.5 * side - anchor;
+            row[2] = side / 3.5;
+            row[3] = side / 3.5;
+            row[4..8].copy_from_slice(&[row[0] - 6.0, row[1], row[0] + 6.0, row[1]]);
+        }
+        Ok(())
+    }
+
+    fn mesh(
+        &mut self,
+        kind: MeshKind,
+        _: ArrayView4<'_, f32>,
+        out: &mut MeshOutput,
+    ) -> Result<(), Infallible> {
+        let scene = self.0.lock().unwrap().clone();
+        let side = kind.input_side() as f32;
+        out.presence = if scene.present { 6.0 } else { -6.0 };
+        out.points.clear();
+        for i in 0..kind.points() {
+            let a = i as f32 * 2.399_963;
+            let r = ((i as f32 + 0.5) / kind.points() as f32).sqrt() / 3.0;
+            let (mut x, mut y) = (0.5 + r * a.cos(), 0.5 + r * a.sin());
+            // Eye corners level, so that the crop stays upright.
+            match i {
+                33 => (x, y) = (0.36, 0.42),
+                133 => (x, y) = (0.45, 0.42),
+                362 => (x, y) = (0.55, 0.42),
+                263 => (x, y) = (0.64, 0.42),
+                13 | 14 | 17 | 84 | 314 => y += scene.mouth / side,
+                _ => {}
+            }
+            out.points.extend([x * side, y * side, 0.0]);
+        }
+        Ok(())
+    }
+
+    fn blendshapes(
+        &mut self,
+        _: &[[f32; 2]; BLENDSHAPE_POINTS],
+        out: &mut [f32; BLENDSHAPES],
+    ) -> Result<(), Infallible> {
+        out.fill(0.1);
+        Ok(())
+    }
+}
+
+/// Every frame of a loop is evidence of four nats a second; everything else is silent.
+const CALIBRATION: &str = "schema = 1\nversion = 'test'\n[signal.freeze]\nkind = 'waiting'\nmean = 0.2\nslow-mean = 0.25\n\
+    share = 0.5\nllr-max = 40.0\n[signal.micro-motion-v2]\nkind = 'logistic'\n\
+    features = ['a','b','c','d','e','f','g','h','i']\nmean = [0,0,0,0,0,0,0,0,0]\nscale = [1,1,1,1,1,1,1,1,1]\n\
+    weights = [0,-3,0,0,0,0,0,0,0]\nbias = -12.0\nllr-min = -6.0\nllr-max = 6.0\n";
+
+struct Rig {
+    engine: Engine<Fake>,
+    scene: Fake,
+    pts: u64,
+    noise: u64,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let scene = Fake::default();
+        let text = CALIBRATION.replace("[0,0,0,0,0,0,0,0,0]", "[0.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0]");
+        let text = text.replace("[1,1,1,1,1,1,1,1,1]", "[1.0,1.0,1.0,1.0,1.0,1.0,1.0,1.0,1.0]");
+        let text = text.replace("[0,-3,0,0,0,0,0,0,0]", "[0.0,-3.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0]");
+        let config = EngineConfig {
+            chain: Profile::Balanced.chain(4, 16.0),
+            mean_time_between_false_alerts: 100.0,
+            calibration: Arc::new(Calibration::parse(&text).unwrap()),
+        };
+        let mut engine = Engine::new(scene.clone(), config, Some([0; BLENDSHAPE_POINTS]));
+        engine.reset(1);
+        Self { engine, scene, pts: 1_000_000_000, noise: 1 }
+    }
+
+    fn set(&self, change: impl FnOnce(&mut Scene)) {
+        change(&mut self.scene.0.lock().unwrap());
+    }
+
+    /// A textured frame, 80 ms after the last; `frozen` shows the last one again.
+    fn step(&mut self, frozen: bool) -> Outcome {
+        self.pts += 80_000_000;
+        if !frozen {
+            self.noise += 1;
+        }
+        let mut state = self.noise.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        let data: Vec<u8> = (0..W * H)
+            .map(|i| {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                let wave = ((i % W) as f32 * 0.2).sin() * 40.0 + ((i / W) as f32 * 0.23).cos() * 40.0;
+                (128.0 + wave) as u8 ^ (state & 3) as u8
+            })
+            .collect();
+        let plane = Plane { data: &data, stride: W };
+        let view = FrameView::new(PixelFormat::Gray8, W, H, Colour::default(), &[plane]).unwrap();
+        let print = (self.pts, Fingerprint::of(&view));
+        self.engine.analyse(&view, self.pts, &[print], &mut ()).unwrap()
+    }
+}
+
+#[test]
+fn a_face_comes_is_judged_and_goes() {
+    let mut rig = Rig::new();
+    let none = rig.step(false).verdict;
+    assert_eq!((none.condition, none.state, none.tracks.len()), (Condition::NoFace, State::Unknown, 0));
+    rig.set(|s| *s = Scene { faces: vec![0.5], present: true, mouth: 0.0 });
+    let seen = rig.step(false).verdict;
+    assert_eq!(seen.tracks.len(), 1);
+    let rect = seen.tracks[0].rect;
+    assert!((rect.x + rect.w / 2.0 - 0.5).abs() < 0.05 && rect.w > 0.1, "{rect:?}");
+    rig.set(|s| s.present = false);
+    let gone = rig.step(false).verdict;
+    assert_eq!((gone.condition, gone.tracks.len()), (Condition::NoFace, 0));
+}
+
+#[test]
+fn a_still_mesh_raises_an_alert_and_a_speaking_mouth_clears_it() {
+    let mut rig = Rig::new();
+    rig.set(|s| *s = Scene { faces: vec![0.5], present: true, mouth: 0.0 });
+    let start = rig.pts;
+    let mut raised = None;
+    for _ in 0..100 {
+        let outcome = rig.step(false);
+        if let Some(a) = outcome.alerts.first() {
+            raised = Some(a.clone());
+            assert!(outcome.verdict.alert && outcome.verdict.state == State::Attack);
+            assert_eq!(outcome.phase, Phase::Alarm);
+            break;
+        }
+    }
+    let raised = raised.expect("an alert");
+    assert_eq!((raised.kind, raised.track_id, raised.epoch), (AlertKind::Raised, Some(1), 1));
+    assert_eq!(raised.evidence[0].signal, "micro-motion");
+    assert!(raised.onset_pts.unwrap() < start + 2_500_000_000 && raised.statistic >= raised.threshold);
+    let mut cleared = None;
+    for i in 0..150 {
+        rig.set(|s| s.mouth = 14.0 * (i as f32 * 0.7).sin());
+        let outcome = rig.step(false);
+        if let Some(a) = outcome.alerts.first() {
+            cleared = Some((a.kind, outcome.verdict.state));
+            break;
+        }
+    }
+    let (kind, state) = cleared.expect("a clearing");
+    assert_eq!(kind, AlertKind::Cleared);
+    assert_ne!(state, State::Attack);
+}
+
+#[test]
+fn a_frozen_picture_is_no_news_of_the_face_but_an_alert_of_the_stream() {
+    let mut rig = Rig::new();
+    rig.set(|s| *s = Scene { faces: vec![0.5], present: true, mouth: 0.0 });
+    rig.step(false);
+    let mut alert = None;
+    for i in 0..100 {
+        let outcome = rig.step(true);
+        assert!(outcome.duplicate, "{i}");
+        assert_eq!(outcome.verdict.tracks.len(), 1);
+        assert_eq!(outcome.verdict.tracks[0].statistic, 0.0);
+        alert = outcome.alerts.first().cloned().or(alert);
+    }
+    let alert = alert.expect("an alert");
+    assert_eq!((alert.track_id, alert.evidence[0].signal.as_str()), (None, "freeze"));
+}
+
+#[test]
+fn a_new_epoch_clears_alerts_and_starts_ids_and_evidence_afresh() {
+    let mut rig = Rig::new();
+    rig.set(|s| *s = Scene { faces: vec![0.5], present: true, mouth: 0.0 });
+    while rig.step(false).alerts.is_empty() {}
+    let cleared = rig.engine.reset(2);
+    assert_eq!(cleared.iter().map(|a| (a.kind, a.epoch)).collect::<Vec<_>>(), vec![(AlertKind::Cleared, 1)]);
+    assert!(rig.engine.reset(3).is_empty());
+    let fresh = rig.step(false).verdict;
+    assert_eq!((fresh.epoch, fresh.alert, fresh.risk), (3, false, 0.0));
+    assert_eq!((fresh.tracks[0].track_id, fresh.tracks[0].state), (1, State::Unknown));
+}
+
+#[test]
+fn the_same_frames_give_the_same_verdicts() {
+    let run = || {
+        let mut rig = Rig::new();
+        rig.set(|s| *s = Scene { faces: vec![0.35, 0.75], present: true, mouth: 0.0 });
+        (0..60).map(|i| rig.step(i % 7 == 0).verdict).collect::<Vec<_>>()
+    };
+    assert_eq!(run(), run());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+    #[test]
+    fn any_order_of_coming_and_going_is_survived(
+        steps in proptest::collection::vec((proptest::collection::vec(0.1f32..0.9, 0..3), any::<bool>(), any::<bool>(), 0u8..40), 5..60)
+    ) {
+        let mut rig = Rig::new();
+        let (mut epoch, mut standing) = (1, std::collections::BTreeSet::new());
+        let mut ended: std::collections::BTreeSet<u32> = Default::default();
+        let mut shown: std::collections::BTreeSet<u32> = Default::default();
+        for (faces, present, frozen, roll) in steps {
+            rig.set(|s| *s = Scene { faces, present, mouth: f32::from(roll) });
+            if roll == 7 {
+                epoch += 1;
+                for a in rig.engine.reset(epoch) {
+                    prop_assert!(standing.remove(&a.track_id));
+                }
+                prop_assert!(standing.is_empty());
+                ended.clear();
+                shown.clear();
+            }
+            if roll == 9 {
+                rig.pts += 5_000_000_000;
+            }
+            let outcome = rig.step(frozen);
+            let v = &outcome.verdict;
+            prop_assert_eq!(v.epoch, epoch);
+            prop_assert!((0.0..=1.0).contains(&v.risk) && v.tracks.len() <= 4);
+            prop_assert_eq!(v.tracks.is_empty(), v.condition == Condition::NoFace);
+            prop_assert_eq!(v.alert, v.state == State::Attack);
+            for a in &outcome.alerts {
+                let changed = if a.kind == AlertKind::Raised { standing.insert(a.track_id) } else { standing.remove(&a.track_id) };
+                prop_assert!(changed);
+            }
+            prop_assert_eq!(v.alert, !standing.is_empty());
+            let now: std::collections::BTreeSet<u32> = v.tracks.iter().map(|t| t.track_id).collect();
+            prop_assert!(now.is_disjoint(&ended), "an id came back");
+            if roll == 9 {
+                ended.extend(shown.difference(&now));
+            }
+            shown.extend(now);
+        }
+    }
+}
