@@ -54,7 +54,8 @@ impl FaceModels for Fake {
             row[1] = 0.5 * side - anchor;
             row[2] = side / 3.5;
             row[3] = side / 3.5;
-            row[4..8].copy_from_slice(&[row[0] - 6.0, row[1], row[0] + 6.0, row[1]]);
+            let eyes = [row[0] - 6.0, row[1], row[0] + 6.0, row[1]];
+            row[4..8].copy_from_slice(&eyes);
         }
         Ok(())
     }

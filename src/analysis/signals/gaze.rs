@@ -9,7 +9,7 @@ use crate::analysis::calibration::Calibration;
 use std::collections::VecDeque;
 
 /// Seconds of gaze that are judged together.
-pub const WINDOW: f64 = 2.0;
+pub const WINDOW: f64 = 1.2;
 const MAX_SAMPLES: usize = 120;
 /// Names of the features, in order.
 pub const FEATURES: [&str; 6] = [

@@ -15,7 +15,7 @@ use crate::analysis::patch::{Patch, Registration, SIDE};
 use std::collections::VecDeque;
 
 /// Seconds over which residuals are averaged.
-pub const WINDOW: f64 = 1.5;
+pub const WINDOW: f64 = 0.8;
 /// Short and long lag, seconds.
 const LAGS: [f64; 2] = [0.2, 0.6];
 const LAG_TOLERANCE: f64 = 0.55;
