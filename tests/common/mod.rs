@@ -122,6 +122,10 @@ impl Rig {
         element.set_bus(Some(&bus));
         let caps: gst::Caps = caps.parse().unwrap();
         let info = gst_video::VideoInfo::from_caps(&caps).unwrap();
+        // The harness would end the whole process if this failed.
+        if element.set_state(gst::State::Playing).is_err() {
+            panic!("it does not start: {:?}", bus.pop_filtered(&[gst::MessageType::Error]));
+        }
         let mut h = Harness::with_element(&element, Some("sink"), Some("src"));
         h.set_src_caps(caps);
         Self { h, element, bus, info, made: 0, messages: Vec::new() }
