@@ -161,8 +161,8 @@ lint: crates ## formatting, clippy, licences of the crates
 	    echo "lint: cargo-deny is not installed; licences not checked (cargo install cargo-deny)"
 	fi
 
-bench: models crates ## run the benchmarks
-	$(CARGO) bench --features tools $(CARGO_FLAGS)
+bench: models clips crates ## run the benchmarks
+	$(CARGO) bench --features tools $(CARGO_FLAGS) --bench tap --bench stream --bench memory
 
 offline-bundle: models clips ## pack all that `make demo OFFLINE=offline-bundle` needs
 	@echo "offline-bundle: archives, wheels"

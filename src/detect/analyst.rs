@@ -72,7 +72,8 @@ impl Analyst {
         if result.is_err() {
             bump(&self.shared.counters.failed);
             let known = self.shared.published.load().verdict().under(Condition::Failed);
-            let failed = Arc::new(Verdict { analysed_pts: Some(job.moment.pts), ..Verdict::clone(&known) });
+            let (epoch, analysed_pts) = (job.epoch, Some(job.moment.pts));
+            let failed = Arc::new(Verdict { epoch, analysed_pts, ..Verdict::clone(&known) });
             if self.shared.publish(Arc::clone(&failed), u64::MAX) {
                 self.publisher.verdict(&failed, job.moment);
             }
@@ -81,6 +82,11 @@ impl Analyst {
     }
 
     fn run(&mut self, job: &Job) -> Result<(), AnalysisError> {
+        if job.epoch != self.shared.epoch.load(Ordering::Acquire) {
+            // The fingerprints that wait belong to the new epoch already.
+            bump(&self.shared.counters.stale);
+            return Ok(());
+        }
         if job.epoch != self.epoch {
             for alert in self.engine.reset(job.epoch) {
                 self.publisher.alert(alert, job.moment);
@@ -88,8 +94,9 @@ impl Analyst {
             self.epoch = job.epoch;
         }
         self.shared.take_prints(job.moment.pts, &mut self.prints);
+        // The tap has read the same frame, so these do not happen; if they do, the frame was not analysed.
         let Ok(frame) = VideoFrameRef::from_buffer_ref_readable(&job.buffer, &job.info) else {
-            bump(&self.shared.counters.unreadable);
+            bump(&self.shared.counters.failed);
             return Ok(());
         };
         let mut watch = StopWatch::start();
@@ -97,7 +104,7 @@ impl Analyst {
             view::with_view(&frame, |v| self.engine.analyse(v, job.moment.pts, &self.prints, &mut watch));
         drop(frame);
         let Ok(outcome) = outcome else {
-            bump(&self.shared.counters.unreadable);
+            bump(&self.shared.counters.failed);
             return Ok(());
         };
         let outcome = outcome?;
@@ -109,16 +116,16 @@ impl Analyst {
         let budget = if self.mode == Mode::Sync { 0 } else { self.shared.settings().cpu_budget };
         let interval = self.governor.interval(wanted, budget);
         self.shared.interval.store(interval, Ordering::Relaxed);
-        bump(if outcome.duplicate {
-            &self.shared.counters.duplicate
-        } else {
-            &self.shared.counters.analysed
-        });
         let stale_after = (interval * STALE_INTERVALS).max(STALE_LEAST);
         if !self.shared.publish(Arc::clone(&outcome.verdict), stale_after) {
             bump(&self.shared.counters.stale);
             return Ok(());
         }
+        bump(if outcome.duplicate {
+            &self.shared.counters.duplicate
+        } else {
+            &self.shared.counters.analysed
+        });
         for alert in outcome.alerts {
             self.publisher.alert(alert, job.moment);
         }

@@ -89,6 +89,8 @@ pub struct Shared {
     pub provider: String,
     pub runtime: String,
     settings: Mutex<Settings>,
+    /// Held while the newest verdict is replaced: a result must not slip in behind the start of a new epoch.
+    publishing: Mutex<()>,
 }
 
 impl Shared {
@@ -108,6 +110,7 @@ impl Shared {
             provider: String::new(),
             runtime: String::new(),
             settings: Mutex::new(settings),
+            publishing: Mutex::new(()),
         }
     }
 
@@ -145,23 +148,29 @@ impl Shared {
 
     /// Nothing of the old epoch counts any more.
     pub fn start_epoch(&self) -> u64 {
+        let publishing = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
         let epoch = self.epoch.fetch_add(1, Ordering::AcqRel) + 1;
+        let verdict = Arc::new(Verdict::not_analysed(epoch));
+        self.published.store(Arc::new(Published::new(verdict, u64::MAX)));
+        drop(publishing);
         let waiting = self.mailbox.interrupt();
         if waiting.is_some() {
             bump(&self.counters.stale);
         }
         self.prints().clear();
-        let verdict = Arc::new(Verdict::not_analysed(epoch));
-        self.published.store(Arc::new(Published::new(verdict, u64::MAX)));
         epoch
     }
 
     /// Makes a verdict the newest, unless its epoch is over.
     pub fn publish(&self, verdict: Arc<Verdict>, stale_after: u64) -> bool {
-        if verdict.epoch != self.epoch.load(Ordering::Acquire) {
+        let epoch = verdict.epoch;
+        // Made outside the lock: the streaming thread takes it too.
+        let published = Arc::new(Published::new(verdict, stale_after));
+        let _publishing = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
+        if epoch != self.epoch.load(Ordering::Acquire) {
             return false;
         }
-        self.published.store(Arc::new(Published::new(verdict, stale_after)));
+        self.published.store(published);
         true
     }
 }
@@ -195,6 +204,26 @@ mod tests {
         shared.start_epoch();
         assert!(!shared.publish(verdict, 1));
         assert_eq!(shared.published.load().verdict().epoch, old + 1);
+    }
+
+    #[test]
+    fn no_result_slips_in_behind_a_new_epoch() {
+        gst::init().unwrap();
+        let shared = Shared::new(Settings::default(), 1);
+        std::thread::scope(|scope| {
+            let worker = scope.spawn(|| {
+                while shared.epoch.load(Ordering::Acquire) < 5_000 {
+                    let epoch = shared.epoch.load(Ordering::Acquire);
+                    shared.publish(Arc::new(Verdict::not_analysed(epoch)), 1);
+                }
+            });
+            while !worker.is_finished() {
+                let epoch = shared.start_epoch();
+                for _ in 0..20 {
+                    assert_eq!(shared.published.load().verdict().epoch, epoch);
+                }
+            }
+        });
     }
 
     #[test]
