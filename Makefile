@@ -154,11 +154,10 @@ lint: crates ## formatting, clippy, licences of the crates
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --all-features $(CARGO_FLAGS) -- -D warnings
 	$(CARGO) clippy --all-targets --no-default-features $(CARGO_FLAGS) -- -D warnings
-	set +x
 	if command -v cargo-deny >/dev/null; then
-	    $(CARGO) deny --offline check bans licenses sources
+	    $(CARGO) deny --offline --all-features check bans licenses sources
 	else
-	    echo "lint: cargo-deny is not installed; licences not checked (cargo install cargo-deny)"
+	    $(PYTHON) .ci/licences.py $(CARGO_FLAGS)
 	fi
 
 bench: models clips crates ## run the benchmarks

@@ -1,6 +1,8 @@
 //! GStreamer plugin `deepfake`: says during a live call whether the face is a real person in front of a real camera.
 
 pub mod analysis;
+#[cfg(feature = "tools")]
+pub mod demo;
 #[cfg(feature = "plugin")]
 pub mod detect;
 pub mod inference;

@@ -1,0 +1,152 @@
+//! Whether the element said what it should have said.
+
+use super::plan::{Case, Kind, LIMIT_S};
+use super::play::{Heard, Played};
+use crate::detect::Mode;
+use anstyle::{AnsiColor, Style};
+
+/// One row of the table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    pub clip: String,
+    pub kind: &'static str,
+    pub mode: &'static str,
+    pub verdict: String,
+    pub expected: String,
+    /// Seconds from the onset of the attack to the alert.
+    pub time_to_alert: Option<f64>,
+    pub met: bool,
+}
+
+/// Compares. `onset` is when the attack begins, seconds; none for a genuine recording.
+pub fn judge(case: &Case, onset: Option<f64>, played: &Played) -> Finding {
+    let finding = |verdict: String, expected: String, time_to_alert, met| Finding {
+        clip: case.name.clone(),
+        kind: case.kind.name(),
+        mode: if case.mode == Mode::Live { "live" } else { "sync" },
+        verdict,
+        expected,
+        time_to_alert,
+        met,
+    };
+    let said = |a: &Heard| format!("alert at {:.1} s ({})", a.at, a.signal);
+    let worst = played.worst_state.map_or_else(String::new, |s| format!(", worst {s}"));
+    let none = || format!("no alert{worst} {:.0} %", played.worst_risk * 100.0);
+    let first = played.alerts.first();
+    if case.kind == Kind::Genuine {
+        return finding(first.map_or_else(none, said), "no alert".into(), None, first.is_none());
+    }
+    let Some(onset) = onset else {
+        // The record beside the rendered file says so; then nothing can be expected.
+        return finding(first.map_or_else(none, said), "an attack in the clip".into(), None, false);
+    };
+    let expected = format!("alert at {onset:.1} to {:.1} s", onset + LIMIT_S);
+    match first {
+        None => finding(none(), expected, None, false),
+        // What is alerted while the clip is still genuine is a false alert, not an early success.
+        Some(a) if a.at < onset => finding(format!("false {}", said(a)), expected, None, false),
+        Some(a) => {
+            let time = a.at + a.delay - onset;
+            finding(said(a), expected, Some(time), time <= LIMIT_S)
+        }
+    }
+}
+
+/// The table for a person, with the outcome as its last line.
+pub fn table(findings: &[Finding]) -> String {
+    let head = ["clip", "kind", "mode", "expected", "verdict", "onset to alert", "result"].map(String::from);
+    let rows: Vec<[String; 7]> = findings
+        .iter()
+        .map(|f| {
+            [
+                f.clip.clone(),
+                f.kind.into(),
+                f.mode.into(),
+                f.expected.clone(),
+                f.verdict.clone(),
+                f.time_to_alert.map_or_else(|| "-".into(), |t| format!("{t:.2} s")),
+                if f.met { "ok".into() } else { "MISSED".into() },
+            ]
+        })
+        .collect();
+    let width = |i: usize| {
+        let cells = rows.iter().chain([&head]).filter_map(|r| r.get(i));
+        cells.map(|c| c.chars().count()).max().unwrap_or_default()
+    };
+    let (good, bad, bold) = (
+        Style::new().fg_color(Some(AnsiColor::Green.into())),
+        Style::new().fg_color(Some(AnsiColor::Red.into())).bold(),
+        Style::new().bold(),
+    );
+    let line = |row: &[String; 7], style: Style| {
+        let cells: Vec<String> = row
+            .iter()
+            .enumerate()
+            .map(|(i, c)| {
+                if i + 1 == row.len() {
+                    format!("{style}{c}{style:#}")
+                } else {
+                    format!("{c:w$}", w = width(i))
+                }
+            })
+            .collect();
+        cells.join("  ")
+    };
+    let mut text = line(&head, bold) + "\n";
+    for (row, f) in rows.iter().zip(findings) {
+        text += &line(row, if f.met { good } else { bad });
+        text += "\n";
+    }
+    let met = findings.iter().filter(|f| f.met).count();
+    let (style, word) = if met == findings.len() { (good, "PASS") } else { (bad, "FAIL") };
+    text + &format!("\n{style}{word}{style:#}: {met} of {} clips judged as expected\n", findings.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn case(kind: Kind) -> Case {
+        Case {
+            name: "clip".into(),
+            kind,
+            source: "clip.mp4".into(),
+            condition: None,
+            mode: Mode::Sync,
+            until: None,
+        }
+    }
+
+    fn played(alerts: &[(f64, f64)]) -> Played {
+        let heard = |&(at, delay): &(f64, f64)| Heard { at, delay, signal: "loop".into() };
+        Played { alerts: alerts.iter().map(heard).collect(), ..Played::default() }
+    }
+
+    #[test]
+    fn a_genuine_clip_must_stay_without_an_alert() {
+        assert!(judge(&case(Kind::Genuine), None, &played(&[])).met);
+        assert!(!judge(&case(Kind::Genuine), None, &played(&[(7.0, 0.0)])).met);
+    }
+
+    #[test]
+    fn an_attack_must_be_alerted_in_time_and_not_before_it_begins() {
+        let met = |alerts: &[(f64, f64)]| judge(&case(Kind::Loop), Some(3.0), &played(alerts));
+        assert!(met(&[(5.9, 0.0)]).met);
+        assert_eq!(met(&[(5.5, 0.25)]).time_to_alert, Some(2.75));
+        assert!(!met(&[(5.9, 0.2)]).met, "the delay of a live stream counts");
+        assert!(!met(&[(6.1, 0.0)]).met);
+        assert!(!met(&[]).met);
+        let early = met(&[(1.0, 0.0), (4.0, 0.0)]);
+        assert!(!early.met && early.verdict.starts_with("false alert"), "{early:?}");
+    }
+
+    #[test]
+    fn the_table_ends_with_the_outcome() {
+        let good = judge(&case(Kind::Genuine), None, &played(&[]));
+        let bad = judge(&case(Kind::Photo), Some(0.0), &played(&[]));
+        assert!(table(&[good.clone()]).contains("PASS"));
+        let text = table(&[good, bad]);
+        assert!(text.contains("MISSED") && text.contains("FAIL"), "{text}");
+        assert!(text.trim_end().ends_with("1 of 2 clips judged as expected"), "{text}");
+    }
+}

@@ -1,0 +1,14 @@
+//! What `deepfake-demo` does: plans the clips to judge, plays each through a real pipeline, and compares what the
+//! element said with what it should have said.
+
+mod error;
+mod judge;
+mod plan;
+mod play;
+mod screen;
+
+pub use error::Error;
+pub use judge::{Finding, judge, table};
+pub use plan::{Case, Kind, LIMIT_S, Plan, plan};
+pub use play::{Heard, Options, Played, play};
+pub use screen::{alert_line, summary_line, verdict_line};
