@@ -149,6 +149,19 @@ test: setup models clips crates $(VENV)/.tests ## run every test
 	$(CARGO) test --all-features $(CARGO_FLAGS)
 	$(CARGO) test --no-default-features $(CARGO_FLAGS)
 
+calibrate: setup models clips build ## fit models/calibration/signals.toml anew (CLIPS=, PHOTOS=)
+	@mkdir -p target/calibration
+	$(PY) models/calibration/render.py $(if $(CLIPS),--clips $(CLIPS)) $(if $(PHOTOS),--photos $(PHOTOS)) \
+	    --out target/calibration/attacks
+	for profile in balanced economy; do
+	    target/release/deepfake-trace --profile $$profile --out target/calibration/genuine-$$profile.jsonl \
+	        models/fetched/clips/*.mp4 $(if $(CLIPS),$$(find $(CLIPS) -type f ! -name '*.csv' | sort))
+	    target/release/deepfake-trace --profile $$profile --seconds 60 \
+	        --out target/calibration/attacks-$$profile.jsonl target/calibration/attacks/*.mp4
+	done
+	$(PY) models/calibration/fit.py target/calibration/{genuine,attacks}-balanced.jsonl \
+	    --economy target/calibration/{genuine,attacks}-economy.jsonl
+
 lint: crates ## formatting, clippy, licences of the crates
 	@set -x
 	$(CARGO) fmt --check

@@ -77,10 +77,7 @@ fn run(profile: &str, models: &std::path::Path, clip: &std::path::Path, seconds:
         let stage = value.get::<gst::Structure>().unwrap();
         let [count, p50, p99, total] =
             ["count", "p50-us", "p99-us", "total-us"].map(|f| stage.get::<u64>(f).unwrap());
-        println!(
-            "    {name:<14} {count:6} {p50:8} {p99:8}   {:8.2}",
-            total as f64 / 1000.0 / seconds as f64
-        );
+        println!("    {name:<14} {count:6} {p50:8} {p99:8}   {:8.2}", total as f64 / 1000.0 / seconds as f64);
     }
 }
 

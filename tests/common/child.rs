@@ -103,9 +103,5 @@ pub fn tool(name: &str) -> Option<Command> {
 
 /// The element with the small networks, for a launch line.
 pub fn launch_element(library: &Path) -> String {
-    format!(
-        "deepfakedetect model-dir={} onnxruntime-library={}",
-        face_models().display(),
-        library.display()
-    )
+    format!("deepfakedetect model-dir={} onnxruntime-library={}", face_models().display(), library.display())
 }

@@ -142,7 +142,12 @@ fn after_a_refusal_the_same_element_can_start() {
 fn a_provider_that_is_not_there_is_an_error_unless_fallback_is_wanted() {
     let Some(element) = element(&[("provider", "migraphx")]) else { return };
     let failure = refused(&element);
-    assert_eq!(failure.error.kind::<gst::LibraryError>(), Some(gst::LibraryError::Settings), "{}", failure.text);
+    assert_eq!(
+        failure.error.kind::<gst::LibraryError>(),
+        Some(gst::LibraryError::Settings),
+        "{}",
+        failure.text
+    );
     element.set_property("allow-fallback", true);
     let caps = "video/x-raw,format=I420,width=160,height=120,framerate=25/1";
     let mut rig = Rig::around(element, caps);
@@ -156,7 +161,8 @@ fn a_provider_that_is_not_there_is_an_error_unless_fallback_is_wanted() {
 fn what_cannot_start_passes_the_video_if_asked_to() {
     let empty = tempfile::tempdir().unwrap();
     for mode in ["live", "sync"] {
-        let properties = [("on-error", "pass"), ("model-dir", empty.path().to_str().unwrap()), ("mode", mode)];
+        let properties =
+            [("on-error", "pass"), ("model-dir", empty.path().to_str().unwrap()), ("mode", mode)];
         let Some(mut rig) = Rig::new(&properties) else { return };
         for n in 0..30 {
             if n == 20 {
@@ -210,7 +216,9 @@ fn a_network_that_fails_while_playing_stops_the_stream() {
         let mut rig = Rig::around(element, &caps);
         let frame = rig.noise();
         rig.pass(frame);
-        rig.wait_for(|m| matches!(m, DeepfakeMessage::Verdict(v) if v.verdict.condition != Condition::Failed));
+        rig.wait_for(
+            |m| matches!(m, DeepfakeMessage::Verdict(v) if v.verdict.condition != Condition::Failed),
+        );
     }
 }
 
@@ -290,12 +298,19 @@ fn child_libraries() {
     let with = |library: &Path| element(&[("onnxruntime-library", library.to_str().unwrap())]).unwrap();
     let missing = dir.path().join("none.so");
     expect(&with(&missing), gst::ResourceError::NotFound, &["none.so"]);
-    for (name, bytes) in [("empty.so", &[][..]), ("text.so", &[b'x'; 4096]), ("half.so", &bytes[..bytes.len() / 2])] {
+    for (name, bytes) in
+        [("empty.so", &[][..]), ("text.so", &[b'x'; 4096]), ("half.so", &bytes[..bytes.len() / 2])]
+    {
         expect(&with(&file(name, bytes)), gst::ResourceError::OpenRead, &[name]);
     }
     if let Some(old) = old_library(dir.path()) {
         let failure = refused(&with(&old));
-        assert_eq!(failure.error.kind::<gst::LibraryError>(), Some(gst::LibraryError::Init), "{}", failure.text);
+        assert_eq!(
+            failure.error.kind::<gst::LibraryError>(),
+            Some(gst::LibraryError::Init),
+            "{}",
+            failure.text
+        );
         assert!(failure.text.contains("1.10.0") && failure.text.contains("make models"), "{}", failure.text);
     }
     let good = with(&good);

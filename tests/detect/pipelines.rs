@@ -10,7 +10,8 @@ use gstreamer as gst;
 use std::sync::mpsc;
 use std::time::Duration;
 
-const SOURCE: &str = "videotestsrc pattern=ball name=source ! video/x-raw,width=320,height=240,framerate=30/1";
+const SOURCE: &str =
+    "videotestsrc pattern=ball name=source ! video/x-raw,width=320,height=240,framerate=30/1";
 
 fn pipeline(source: &str, properties: &str, rest: &str) -> Option<gst::Pipeline> {
     let library = onnxruntime()?;
@@ -184,7 +185,8 @@ fn seek() {
 fn the_launcher_runs_it_and_ends_with_0() {
     let (Some(library), Some(mut launch)) = (onnxruntime(), tool("gst-launch-1.0")) else { return };
     let source = "videotestsrc num-buffers=60 ! video/x-raw,format=NV12,width=320,height=240,framerate=30/1";
-    let line = format!("-m {source} ! {} ! deepfakeoverlay ! videoconvert ! fakesink", launch_element(&library));
+    let line =
+        format!("-m {source} ! {} ! deepfakeoverlay ! videoconvert ! fakesink", launch_element(&library));
     launch.args(line.split_ascii_whitespace());
     let (ok, text) = run(launch, Duration::from_secs(120));
     assert!(ok, "{text}");

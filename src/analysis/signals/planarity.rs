@@ -1,4 +1,4 @@
-//! Planarity: the picture of the face itself, registered to itself half a second ago under a homography.
+//! Planarity: the picture of the face itself, registered to itself as it was before under a homography.
 //!
 //! Where the thing before the camera is flat and still, everything goes away but noise; a live face leaves mouth, lids,
 //! and, when the head turns, nose and cheeks. The residual of the parts that move (eyes, mouth) is set against the
@@ -17,12 +17,14 @@ use std::collections::VecDeque;
 /// Seconds over which residuals are averaged.
 pub const WINDOW: f64 = 0.8;
 /// Short and long lag, seconds.
-const LAGS: [f64; 2] = [0.2, 0.6];
+///
+/// The longer two moments lie apart, the less a live face is what it was; a photo stays what it is.
+const LAGS: [f64; 2] = [0.3, 1.5];
 const LAG_TOLERANCE: f64 = 0.55;
-const MAX_HISTORY: usize = 40;
+const MAX_HISTORY: usize = 72;
 const MIN_COVER: f64 = 0.6;
 /// Names of the features, in order.
-pub const FEATURES: [&str; 10] = [
+pub const FEATURES: [&str; 11] = [
     "ln-excess-long",
     "ln-excess-short",
     "ln-excess-long-max",
@@ -33,6 +35,7 @@ pub const FEATURES: [&str; 10] = [
     "ln-growth-rest",
     "ln-motion",
     "ln-interocular-px",
+    "ln-lag",
 ];
 
 /// Squared residuals of one pair of frames, by lag.
@@ -48,6 +51,8 @@ struct Pair {
     peak: f64,
     motion: f64,
     scale: f64,
+    /// The long lag as it really is, seconds.
+    lag: f64,
 }
 
 /// A face as it was: its picture, and where in it the landmarks lay.
@@ -84,6 +89,7 @@ impl Planarity {
             pair.moving[slot] = moving;
             pair.expected[slot] = expected;
             pair.rest[slot] = noise.level;
+            pair.lag = seconds(then.pts, seen.pts);
             pair.motion = f64::from(r.motion);
             pair.peak = noise.peak(&r);
         }
@@ -108,6 +114,7 @@ impl Planarity {
             mean(&|p| p.rest[1] / p.rest[0].max(1e-9)),
             mean(&|p| p.motion),
             mean(&|p| p.scale),
+            mean(&|p| p.lag),
         ]
     }
 }
