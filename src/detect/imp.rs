@@ -55,7 +55,7 @@ pub struct Detect {
     running: AtomicRefCell<Option<Running>>,
     /// Of the present run, or of the last one: statistics stay readable after the end.
     shared: Mutex<Option<Arc<Shared>>>,
-    /// The segment and caps last seen: the same ones again start no new epoch.
+    /// The segment last seen: the same one again starts no new epoch.
     segment: Mutex<Option<gst::Segment>>,
 }
 
@@ -223,10 +223,11 @@ impl BaseTransformImpl for Detect {
     fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
         let info = gst_video::VideoInfo::from_caps(incaps)
             .map_err(|e| gst::loggable_error!(CAT, "caps are no video: {e}"))?;
-        if let Some(running) = self.running.borrow_mut().as_mut() {
-            running.tap.set_info(info);
+        let changed = self.running.borrow_mut().as_mut().is_none_or(|running| running.tap.set_info(info));
+        // A renegotiation that ends where it began is no new stream.
+        if changed {
+            self.begin_epoch("caps");
         }
-        self.begin_epoch("caps");
         Ok(())
     }
 
@@ -306,6 +307,9 @@ impl BaseTransformImpl for Detect {
             let last = shared.published.load().verdict().condition;
             if last != Condition::Failed {
                 shared.publish(Arc::new(failed), u64::MAX);
+            }
+            if tapped.job.is_some() {
+                bump(&shared.counters.failed);
             }
         } else if let Some(job) = tapped.job {
             match analyst {

@@ -117,6 +117,10 @@ impl Publisher {
         summary.frames_sampled = counters.sampled.load(Ordering::Relaxed);
         summary.frames_analysed = counters.analysed.load(Ordering::Relaxed);
         summary.frames_skipped = counters.skipped();
+        let unfinished = counters.unfinished();
+        if unfinished > 0 {
+            summary.frames_skipped.insert("unfinished".into(), unfinished);
+        }
         summary.duration = tally.first.zip(tally.last).map(|(a, b)| b.saturating_sub(a));
         summary.alerts = tally.alerts;
         summary.first_alert_pts = tally.first_alert;

@@ -47,6 +47,13 @@ counters! {
 }
 
 impl Counters {
+    /// Sampled frames that wait or are in work, 2 at most.
+    pub fn unfinished(&self) -> u64 {
+        let done = [&self.analysed, &self.replaced, &self.stale, &self.duplicate, &self.failed];
+        let done: u64 = done.into_iter().map(|c| c.load(Ordering::Relaxed)).sum();
+        self.sampled.load(Ordering::Relaxed).saturating_sub(done)
+    }
+
     /// Why sampled or passing frames were not analysed, by reason, for the summary.
     pub fn skipped(&self) -> BTreeMap<String, u64> {
         let skipped =

@@ -13,6 +13,9 @@ use gstreamer_video as gst_video;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+/// The latest time that is taken for one (292 years): whoever adds to it need not fear an overflow.
+const LATEST: u64 = u64::MAX / 2;
+
 /// The streaming thread's own state.
 #[derive(Debug)]
 pub struct Tap {
@@ -22,6 +25,8 @@ pub struct Tap {
     epoch: u64,
     /// For buffers without PTS: the time of the next one, by the frame rate.
     expected: u64,
+    /// The time of the present buffer, if it has any.
+    now: Option<u64>,
     /// Set once what is said only once was said.
     pub warned_interlaced: bool,
     pub warned_timeless: bool,
@@ -46,6 +51,7 @@ impl Tap {
             grid: Grid::default(),
             epoch: 0,
             expected: 0,
+            now: None,
             warned_interlaced: false,
             warned_timeless: false,
         }
@@ -55,8 +61,11 @@ impl Tap {
         &self.shared
     }
 
-    pub fn set_info(&mut self, info: VideoInfo) {
+    /// The format of the frames to come; whether it is another one than before.
+    pub fn set_info(&mut self, info: VideoInfo) -> bool {
+        let changed = self.info.as_ref() != Some(&info);
         self.info = Some(info);
+        changed
     }
 
     /// Looks at a buffer; `segment` places it in time.
@@ -68,6 +77,7 @@ impl Tap {
         let mut tapped = Tapped::default();
         let shared = &self.shared;
         bump(&shared.counters.seen);
+        self.now = None;
         if shared.new_epoch.swap(false, Ordering::AcqRel) {
             self.epoch = shared.start_epoch();
             self.grid = Grid::default();
@@ -84,7 +94,7 @@ impl Tap {
             _ => None,
         };
         let pts = match (buffer.pts(), frame_ns) {
-            (Some(pts), _) => pts.nseconds(),
+            (Some(pts), _) => pts.nseconds().min(LATEST),
             (None, Some(_)) => self.expected,
             (None, None) => {
                 bump(&shared.counters.timeless);
@@ -92,6 +102,7 @@ impl Tap {
                 return tapped;
             }
         };
+        self.now = Some(pts);
         self.expected = pts.saturating_add(frame_ns.unwrap_or_default());
         let print = VideoFrameRef::from_buffer_ref_readable(buffer, info)
             .ok()
@@ -120,10 +131,9 @@ impl Tap {
     pub fn attach(&self, buffer: &mut gst::Buffer) -> Result<(), glib::BoolError> {
         let Some(info) = self.info.as_ref().filter(|i| !view::is_interlaced(i)) else { return Ok(()) };
         let published: arc_swap::Guard<Arc<Published>> = self.shared.published.load();
-        let pts = buffer.pts().map(|t| t.nseconds());
-        let prepared = published.at(pts);
+        let prepared = published.at(self.now);
         let buffer = buffer.make_mut();
-        prepared.attach(buffer, pts)?;
+        prepared.attach(buffer, self.now)?;
         if !prepared.verdict().tracks.is_empty() {
             meta::attach_rois(buffer, prepared.verdict(), info.width(), info.height());
         }

@@ -5,6 +5,7 @@ use super::analyst::{AnalysisError, Analyst};
 use super::imp;
 use super::settings::OnError;
 use super::shared::Shared;
+use super::stats::bump;
 use gst::subclass::prelude::*;
 use gstreamer as gst;
 use std::io;
@@ -33,7 +34,9 @@ impl Worker {
                     && report(element.imp(), analyst.shared(), &error)
                 {
                     // Nobody takes jobs any more: none may wait for ever.
-                    analyst.shared().mailbox.close();
+                    if analyst.shared().mailbox.close().is_some() {
+                        bump(&analyst.shared().counters.failed);
+                    }
                     break;
                 }
             }
@@ -57,9 +60,10 @@ impl Drop for Worker {
 /// Tells the application of a failure as `on-error` says. Returns whether the analysis is over for good.
 pub fn report(element: &imp::Detect, shared: &Shared, error: &AnalysisError) -> bool {
     let fatal = shared.settings().on_error == OnError::Fail || matches!(error, AnalysisError::Panicked);
+    // Told before the stream ends, so that this is the first error that the application hears of.
+    element.tell_failure(error);
     if fatal {
         shared.broken.store(true, Ordering::Release);
     }
-    element.tell_failure(error);
     fatal
 }
