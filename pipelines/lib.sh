@@ -8,7 +8,8 @@ usage() {
 
 [[ "${1:-}" != -h && "${1:-}" != --help ]] || usage
 
-if ! gst-inspect-1.0 --exists deepfakedetect; then
+# Not --exists: that wants a plugin as new as GStreamer itself.
+if ! gst-inspect-1.0 deepfakedetect > /dev/null 2>&1; then
     echo "error: GStreamer does not find deepfakedetect: run \`make install\`," >&2
     echo "or \`make build\` and then: export GST_PLUGIN_PATH=$(dirname "$(dirname "$(realpath "$0")")")/target/release" >&2
     exit 1

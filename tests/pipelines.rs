@@ -168,7 +168,7 @@ fn call_centre() {
     let mut child = stage
         .script("call-centre.sh")
         .arg(port.to_string())
-        .arg("call 17")
+        .arg("call-17")
         .process_group(0)
         .stdout(Stdio::piped())
         .spawn()
@@ -190,7 +190,7 @@ fn call_centre() {
     let rest: Vec<String> = lines.map_while(Result::ok).collect();
     sender.set_state(gst::State::Null).unwrap();
     child.wait().unwrap();
-    assert!(first.starts_with("deepfake-verdict") && first.contains("call 17"), "{first}");
+    assert!(first.starts_with("deepfake-verdict") && first.contains("call-17"), "{first}");
     assert!(rest.iter().any(|l| l.starts_with("deepfake-summary")), "{rest:?}");
 }
 

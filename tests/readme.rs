@@ -100,6 +100,14 @@ fn the_code_is_that_of_the_applications() {
     }
 }
 
+#[test]
+fn the_json_is_a_message() {
+    let text = read("docs/metadata.md");
+    let json = text.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
+    let message: gstdeepfake::message::DeepfakeMessage = serde_json::from_str(json).unwrap();
+    assert!(matches!(message, gstdeepfake::message::DeepfakeMessage::Alert(_)));
+}
+
 /// What the README links to exists.
 #[test]
 fn links_lead_somewhere() {

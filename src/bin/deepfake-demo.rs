@@ -140,7 +140,7 @@ fn run(cli: &Cli) -> Result<Vec<Finding>, Error> {
         }
     }
     json.flush().map_err(failed(&lines))?;
-    anstream::println!("\n{}", demo::table(&findings));
+    anstream::println!("\n{}", demo::table(&findings, plan.cases.len()));
     anstream::println!(
         "An alert is in time within {LIMIT_S:.0} s of the onset. A loop's onset is its first repeated frame: there it \
          means within two passes.\nMessages: {}",
