@@ -1,5 +1,8 @@
 //! The engine with made-up networks: what becomes of faces, epochs and alerts, whatever order things come in.
 
+// The lint exempts test functions only, not the helpers beside them.
+#![allow(clippy::unwrap_used)]
+
 use gstdeepfake::analysis::calibration::Calibration;
 use gstdeepfake::analysis::engine::{Engine, EngineConfig, Outcome};
 use gstdeepfake::analysis::fingerprint::Fingerprint;

@@ -116,7 +116,7 @@ fn compression(aligner: &Aligner) -> f32 {
         for x in 1..region.width {
             // Green stands for luma.
             let step = f32::from(row[x * 3 + 1].abs_diff(row[x * 3 - 2]));
-            let slot = if (region.rect.x + x) % 8 == 0 { &mut on } else { &mut off };
+            let slot = if (region.rect.x + x).is_multiple_of(8) { &mut on } else { &mut off };
             slot.0 += step;
             slot.1 += 1.0;
         }

@@ -228,7 +228,7 @@ impl RegionReader {
         let mut dst = Image::from_slice_u8(w as u32, h as u32, out, kind).map_err(RegionError::of)?;
         let options =
             ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).use_alpha(false);
-        let strided = plane.stride % px == 0 && plane.data.len() >= plane.stride * (r.y + r.h);
+        let strided = plane.stride.is_multiple_of(px) && plane.data.len() >= plane.stride * (r.y + r.h);
         if strided {
             // The padding of a row is seen as more pixels, and cropped away.
             let src = ImageRef::new((plane.stride / px) as u32, (r.y + r.h) as u32, plane.data, kind)

@@ -12,15 +12,15 @@ use std::sync::Arc;
 /// Raised when a field changes its meaning or goes away; new fields do not raise it.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// What the evidence so far amounts to.
+/// What the evidence so far amounts to, from the best to the worst.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
+    /// Sustained evidence of a live person in front of a camera.
+    Live,
     /// Not enough evidence either way. Not "safe".
     #[default]
     Unknown,
-    /// Sustained evidence of a live person in front of a camera.
-    Live,
     /// Evidence of an attack is growing; no alert yet.
     Suspect,
     /// An alert is raised.
@@ -69,7 +69,7 @@ macro_rules! names {
     };
 }
 
-names!(State { Unknown => "unknown", Live => "live", Suspect => "suspect", Attack => "attack" });
+names!(State { Live => "live", Unknown => "unknown", Suspect => "suspect", Attack => "attack" });
 names!(Condition {
     NotAnalysed => "not-analysed", Analysed => "analysed", NoFace => "no-face",
     TooPoor => "too-poor", Stale => "stale", Failed => "failed",

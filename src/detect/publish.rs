@@ -42,14 +42,15 @@ impl Publisher {
     }
 
     fn header(&self, moment: Moment) -> Header {
-        let mut header = Header::default();
-        header.session_id = self.shared.settings().session_id;
-        header.timestamp = Some(moment.pts);
-        header.running_time = moment.running_time;
-        header.stream_time = moment.stream_time;
-        header.model_digests = self.shared.models.clone();
-        header.provider = self.shared.provider.clone();
-        header
+        Header {
+            session_id: self.shared.settings().session_id,
+            timestamp: Some(moment.pts),
+            running_time: moment.running_time,
+            stream_time: moment.stream_time,
+            model_digests: self.shared.models.clone(),
+            provider: self.shared.provider.clone(),
+            ..Header::default()
+        }
     }
 
     fn post(&self, message: &DeepfakeMessage) {
@@ -109,25 +110,30 @@ impl Publisher {
     pub fn summary(&self) {
         let tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let counters = &self.shared.counters;
-        let mut summary = SummaryMessage::default();
-        summary.header = self.header(tally.last_moment);
-        summary.header.epoch = self.shared.epoch.load(Ordering::Acquire);
-        summary.header.timestamp = tally.last;
-        summary.frames_seen = counters.seen.load(Ordering::Relaxed);
-        summary.frames_sampled = counters.sampled.load(Ordering::Relaxed);
-        summary.frames_analysed = counters.analysed.load(Ordering::Relaxed);
-        summary.frames_skipped = counters.skipped();
+        let header = Header {
+            epoch: self.shared.epoch.load(Ordering::Acquire),
+            timestamp: tally.last,
+            ..self.header(tally.last_moment)
+        };
+        let mut frames_skipped = counters.skipped();
         let unfinished = counters.unfinished();
         if unfinished > 0 {
-            summary.frames_skipped.insert("unfinished".into(), unfinished);
+            frames_skipped.insert("unfinished".into(), unfinished);
         }
-        summary.duration = tally.first.zip(tally.last).map(|(a, b)| b.saturating_sub(a));
-        summary.alerts = tally.alerts;
-        summary.first_alert_pts = tally.first_alert;
-        summary.worst_state = tally.worst_state;
-        summary.worst_risk = tally.worst_risk;
-        summary.state = tally.state;
-        summary.time_in_state = tally.time_in_state;
+        let summary = SummaryMessage {
+            header,
+            frames_seen: counters.seen.load(Ordering::Relaxed),
+            frames_sampled: counters.sampled.load(Ordering::Relaxed),
+            frames_analysed: counters.analysed.load(Ordering::Relaxed),
+            frames_skipped,
+            duration: tally.first.zip(tally.last).map(|(a, b)| b.saturating_sub(a)),
+            alerts: tally.alerts,
+            first_alert_pts: tally.first_alert,
+            worst_state: tally.worst_state,
+            worst_risk: tally.worst_risk,
+            state: tally.state,
+            time_in_state: tally.time_in_state,
+        };
         self.post(&DeepfakeMessage::Summary(summary));
     }
 }

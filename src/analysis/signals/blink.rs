@@ -115,7 +115,8 @@ impl FaceSignal for Blink {
         } else if self.waited > 3.0 * model.mean {
             format!("no blink for {:.0} s ({} before)", self.waited, self.blinks)
         } else {
-            format!("{} blinks in {:.0} s", self.blinks, self.watched)
+            let s = if self.blinks == 1 { "" } else { "s" };
+            format!("{} blink{s} in {:.0} s", self.blinks, self.watched)
         };
         Some(reading)
     }
