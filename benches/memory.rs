@@ -24,7 +24,7 @@ fn resident_mb() -> f64 {
 
 /// A second of video: a clip's, or noise.
 fn pictures() -> Vec<gst::Buffer> {
-    let info = gstreamer_video::VideoInfo::from_caps(&CAPS.parse().unwrap()).unwrap();
+    let info = gstreamer_video::VideoInfo::from_caps(&CAPS.parse::<gst::Caps>().unwrap()).unwrap();
     let Some((_, clip)) = common::real_models_and_clip("cap13_edit2.mp4") else {
         return (0..30).map(|n| common::frames::noise(&info, n, gst::ClockTime::ZERO)).collect();
     };

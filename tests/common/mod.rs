@@ -107,6 +107,13 @@ pub struct Rig {
     pub messages: Vec<DeepfakeMessage>,
 }
 
+impl Drop for Rig {
+    fn drop(&mut self) {
+        // Messages hold pads, and pads that go tell the element's bus: none may go while the bus is replaced.
+        self.bus.set_flushing(true);
+    }
+}
+
 impl Rig {
     /// I420, 160x120, 25 a second.
     pub fn new(properties: &[(&str, &str)]) -> Option<Self> {
@@ -124,7 +131,9 @@ impl Rig {
         let info = gst_video::VideoInfo::from_caps(&caps).unwrap();
         // The harness would end the whole process if this failed.
         if element.set_state(gst::State::Playing).is_err() {
-            panic!("it does not start: {:?}", bus.pop_filtered(&[gst::MessageType::Error]));
+            let error = bus.pop_filtered(&[gst::MessageType::Error]);
+            element.set_state(gst::State::Null).unwrap();
+            panic!("it does not start: {error:?}");
         }
         let mut h = Harness::with_element(&element, Some("sink"), Some("src"));
         h.set_src_caps(caps);

@@ -3,13 +3,13 @@
 
 use crate::common::child::{in_child, is_child, threads_named};
 use crate::common::gate::Gate;
-use crate::common::{PATIENCE, Rig, element, face_models, frames, onnxruntime, stat, verdict};
+use crate::common::{Rig, element, face_models, frames, onnxruntime, stat, verdict};
 use gst::prelude::*;
 use gstdeepfake::analysis::models::MeshKind;
 use gstdeepfake::inference::{Config, FaceModelSet, Wanted};
 use gstdeepfake::message::DeepfakeMessage;
 use gstreamer as gst;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// One test that runs its body in a child process.
@@ -94,11 +94,14 @@ fn flush_storm() {
     let mut rig = Rig::new(&[("report-interval", "1")]).unwrap();
     let sink = rig.element.static_pad("sink").unwrap();
     let over = Arc::new(AtomicBool::new(false));
-    let stop = Arc::clone(&over);
+    // A flush begins while a buffer is on its way, and ends when that has come back: then comes a new segment.
+    let turn = Arc::new(Mutex::new(()));
+    let (stop, turns) = (Arc::clone(&over), Arc::clone(&turn));
     let flusher = std::thread::spawn(move || {
         let mut flushes = 0;
         while !stop.load(Ordering::Relaxed) {
             sink.send_event(gst::event::FlushStart::new());
+            let _turn = turns.lock().unwrap();
             sink.send_event(gst::event::FlushStop::new(true));
             let segment = gst::FormattedSegment::<gst::ClockTime>::new();
             sink.send_event(gst::event::Segment::new(&segment));
@@ -110,6 +113,7 @@ fn flush_storm() {
     let mut last_epoch = 0;
     for _ in 0..3000 {
         let frame = rig.noise();
+        let _turn = turn.lock().unwrap();
         match rig.h.push(frame) {
             Ok(_) => passed += 1,
             Err(gst::FlowError::Flushing) => {}
@@ -201,5 +205,4 @@ fn sharing() {
     use gstdeepfake::analysis::models::FaceModels as _;
     let input = ndarray::Array4::<f32>::zeros((1, 256, 256, 3));
     ours.mesh(MeshKind::V2, input.view(), &mut Default::default()).unwrap();
-    let _ = PATIENCE;
 }

@@ -44,7 +44,6 @@ fn verdicts_come_on_change_and_at_the_interval() {
     assert!((6..=7).contains(&quiet), "{told:?}");
     let change = told.iter().find(|t| t.1 != Condition::NoFace).unwrap().0;
     assert!((6_000_000_000..6_300_000_000).contains(&change), "{told:?}");
-    assert!(told.len() <= 20, "{told:?}");
     for pair in told.windows(2) {
         assert!(pair[1].0 - pair[0].0 <= 1_150_000_000, "{told:?}");
     }
@@ -135,7 +134,7 @@ fn a_frozen_picture_raises_an_alert_and_a_new_stream_clears_it() {
 #[test]
 fn the_summary_adds_up() {
     for mode in ["live", "sync"] {
-        let Some(mut rig) = Rig::new(&[("mode", mode)]) else { return };
+        let Some(mut rig) = Rig::new(&[("mode", mode), ("report-interval", "1")]) else { return };
         let still = rig.noise();
         for n in 0..200 {
             let frame = match n % 7 {
@@ -148,7 +147,12 @@ fn the_summary_adds_up() {
                 }
                 _ => rig.noise(),
             };
-            rig.pass(frame);
+            // The worker is left behind for a while, then keeps up.
+            if n % 50 < 25 {
+                rig.pass(frame);
+            } else {
+                rig.pass_settled(frame);
+            }
             if n % 50 == 49 {
                 rig.element.emit_by_name::<()>("reset", &[]);
             }

@@ -126,6 +126,8 @@ fn removal() {
         while tell.recv_timeout(wait).unwrap() {}
         assert_eq!(threads_named("deepfake-worker"), 0);
         let weak = detect.downgrade();
+        // Its messages hold it.
+        while pipeline.bus().unwrap().pop().is_some() {}
         drop((detect, detect_again));
         assert!(weak.upgrade().is_none(), "somebody still holds the element");
         pipeline.set_state(gst::State::Null).unwrap();

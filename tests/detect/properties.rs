@@ -70,11 +70,12 @@ proptest! {
             }
             let text: String = text.chars().filter(|c| *c != '\0').collect();
             let value = some_value(pspec, *n, &text);
-            let fits = in_range(pspec, &value);
-            // Out of range is brought into range by GObject.
+            if !in_range(pspec, &value) {
+                continue; // refused by the bindings, brought into range by GObject
+            }
             element.set_property_from_value(name, &value);
             let got = element.property_value(name);
-            if fits && !text.is_empty() {
+            if !text.is_empty() {
                 prop_assert_eq!(format!("{:?}", got), format!("{:?}", value), "{}", name);
             }
         }
