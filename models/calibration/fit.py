@@ -27,7 +27,7 @@ import numpy as np
 SIGNALS: dict[str, tuple[float, list[str]]] = {
     "planarity": (0.8, ["ln-excess-long", "ln-excess-short", "ln-excess-long-max", "ln-excess-short-max",
                         "ln-peak-long", "ln-rest-long", "ln-growth-moving", "ln-growth-rest", "ln-motion",
-                        "ln-interocular-px", "ln-lag"]),
+                        "ln-interocular-px"]),
     "micro-motion": (1.5, ["ln-all-long", "ln-mouth-long", "ln-eyes-long", "ln-all-short", "ln-mouth-short-max",
                            "ln-eyes-short-max", "ln-displacement", "ln-interocular-px", "ln-planarity"]),
     "expression": (2.0, ["ln-mouth-spread", "ln-eye-spread", "ln-brow-spread", "ln-step", "ln-interocular-px"]),

@@ -17,14 +17,12 @@ use std::collections::VecDeque;
 /// Seconds over which residuals are averaged.
 pub const WINDOW: f64 = 0.8;
 /// Short and long lag, seconds.
-///
-/// The longer two moments lie apart, the less a live face is what it was; a photo stays what it is.
-const LAGS: [f64; 2] = [0.3, 1.5];
+const LAGS: [f64; 2] = [0.2, 0.6];
 const LAG_TOLERANCE: f64 = 0.55;
-const MAX_HISTORY: usize = 72;
+const MAX_HISTORY: usize = 40;
 const MIN_COVER: f64 = 0.6;
 /// Names of the features, in order.
-pub const FEATURES: [&str; 11] = [
+pub const FEATURES: [&str; 10] = [
     "ln-excess-long",
     "ln-excess-short",
     "ln-excess-long-max",
@@ -35,7 +33,6 @@ pub const FEATURES: [&str; 11] = [
     "ln-growth-rest",
     "ln-motion",
     "ln-interocular-px",
-    "ln-lag",
 ];
 
 /// Squared residuals of one pair of frames, by lag.
@@ -51,8 +48,6 @@ struct Pair {
     peak: f64,
     motion: f64,
     scale: f64,
-    /// The long lag as it really is, seconds.
-    lag: f64,
 }
 
 /// A face as it was: its picture, and where in it the landmarks lay.
@@ -89,7 +84,6 @@ impl Planarity {
             pair.moving[slot] = moving;
             pair.expected[slot] = expected;
             pair.rest[slot] = noise.level;
-            pair.lag = seconds(then.pts, seen.pts);
             pair.motion = f64::from(r.motion);
             pair.peak = noise.peak(&r);
         }
@@ -114,7 +108,6 @@ impl Planarity {
             mean(&|p| p.rest[1] / p.rest[0].max(1e-9)),
             mean(&|p| p.motion),
             mean(&|p| p.scale),
-            mean(&|p| p.lag),
         ]
     }
 }
