@@ -80,8 +80,7 @@ fn an_upstream_pool_of_three_buffers_never_runs_dry() {
     config.set_params(Some(&caps), rig.info.size() as u32, 3, 3);
     pool.set_config(config).unwrap();
     pool.set_active(true).unwrap();
-    let at_once =
-        gst::BufferPoolAcquireParams::with_flags(gst::BufferPoolAcquireFlags::DONTWAIT);
+    let at_once = gst::BufferPoolAcquireParams::with_flags(gst::BufferPoolAcquireFlags::DONTWAIT);
     for n in 0..100 {
         let mut buffer = pool.acquire_buffer(Some(&at_once)).expect("the pool is empty");
         let b = buffer.get_mut().unwrap();

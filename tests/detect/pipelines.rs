@@ -1,7 +1,7 @@
 //! In pipelines: parallel streams, seeks, removal while playing, the end from a bus handler; and GStreamer's own
 //! launcher with the plugin's file.
 
-use crate::common::child::{in_child, is_child, launch_element, run, threads_named, tool};
+use crate::common::child::{in_child, is_child, launch_element, run, tool, wait_for_threads};
 use crate::common::{PATIENCE, init, onnxruntime};
 use gst::prelude::*;
 use gstdeepfake::message::{self, DeepfakeMessage, SummaryMessage};
@@ -10,7 +10,8 @@ use gstreamer as gst;
 use std::sync::mpsc;
 use std::time::Duration;
 
-const SOURCE: &str = "videotestsrc pattern=ball name=source ! video/x-raw,width=320,height=240,framerate=30/1";
+const SOURCE: &str =
+    "videotestsrc pattern=ball name=source ! video/x-raw,width=320,height=240,framerate=30/1";
 
 fn pipeline(source: &str, properties: &str, rest: &str) -> Option<gst::Pipeline> {
     let library = onnxruntime()?;
@@ -47,7 +48,7 @@ macro_rules! in_own_process {
         fn $child() {
             if is_child() {
                 $body;
-                assert_eq!(threads_named("deepfake-worker"), 0, "a worker outlives its element");
+                wait_for_threads("deepfake-worker", 0);
             }
         }
     )+ };
@@ -123,7 +124,7 @@ fn removal() {
         assert_eq!(detect_again, detect);
         detect.set_state(gst::State::Null).unwrap();
         while tell.recv_timeout(wait).unwrap() {}
-        assert_eq!(threads_named("deepfake-worker"), 0);
+        wait_for_threads("deepfake-worker", 0);
         let weak = detect.downgrade();
         // Its messages hold it.
         while pipeline.bus().unwrap().pop().is_some() {}
@@ -186,7 +187,8 @@ fn seek() {
 fn the_launcher_runs_it_and_ends_with_0() {
     let (Some(library), Some(mut launch)) = (onnxruntime(), tool("gst-launch-1.0")) else { return };
     let source = "videotestsrc num-buffers=60 ! video/x-raw,format=NV12,width=320,height=240,framerate=30/1";
-    let line = format!("-m {source} ! {} ! deepfakeoverlay ! videoconvert ! fakesink", launch_element(&library));
+    let line =
+        format!("-m {source} ! {} ! deepfakeoverlay ! videoconvert ! fakesink", launch_element(&library));
     launch.args(line.split_ascii_whitespace());
     let (ok, text) = run(launch, Duration::from_secs(120));
     assert!(ok, "{text}");

@@ -47,7 +47,8 @@ fn defaults_are_as_described() {
         if pspec.flags().contains(glib::ParamFlags::WRITABLE) && !named {
             let value = element.property_value(pspec.name());
             let default = pspec.default_value();
-            let empty = |v: &glib::Value| v.get::<Option<String>>().is_ok_and(|s| s.unwrap_or_default().is_empty());
+            let empty =
+                |v: &glib::Value| v.get::<Option<String>>().is_ok_and(|s| s.unwrap_or_default().is_empty());
             let same = format!("{value:?}") == format!("{default:?}") || (empty(&value) && empty(default));
             assert!(same, "{}: {value:?}, {default:?}", pspec.name());
         }
@@ -94,7 +95,10 @@ fn stats_and_verdict_can_be_read_and_settings_changed_while_it_runs() {
                     while !over.load(Ordering::Relaxed) {
                         n += 1;
                         let stats: gst::Structure = element.property("stats");
-                        assert!(stats.get::<u64>("frames-seen").unwrap() >= stats.get::<u64>("frames-sampled").unwrap());
+                        assert!(
+                            stats.get::<u64>("frames-seen").unwrap()
+                                >= stats.get::<u64>("frames-sampled").unwrap()
+                        );
                         let verdict: gst::Structure = element.property("verdict");
                         assert_eq!(verdict.name(), "deepfake-verdict");
                         element.set_property("cpu-budget", (n % 300) as u32);

@@ -8,10 +8,14 @@ use gstreamer as gst;
 #[test]
 fn rates_follow_the_profile_and_not_the_frame_rate() {
     // Dense for the first three seconds, sparse after: frames a second in each.
-    for (profile, dense, sparse) in [("economy", 12.0, 8.0), ("balanced", 15.0, 10.0), ("thorough", 30.0, 25.0)] {
+    for (profile, dense, sparse) in
+        [("economy", 12.0, 8.0), ("balanced", 15.0, 10.0), ("thorough", 30.0, 25.0)]
+    {
         for fps in [15, 25, 30, 60] {
             let caps = format!("video/x-raw,format=GRAY8,width=64,height=48,framerate={fps}/1");
-            let Some(mut rig) = Rig::with_caps(&[("mode", "sync"), ("profile", profile)], &caps) else { return };
+            let Some(mut rig) = Rig::with_caps(&[("mode", "sync"), ("profile", profile)], &caps) else {
+                return;
+            };
             for _ in 0..fps * 13 {
                 let frame = rig.black();
                 rig.pass(frame);
