@@ -212,6 +212,9 @@ fn main() {
         sampled.print("  deepfakedetect, sampled buffers");
         let verdict: gst::Structure = bench.element.property("verdict");
         let faces = verdict.get::<gst::ArrayRef>("tracks").unwrap().len();
+        drop(bench);
+        let info = gst_video::VideoInfo::from_caps(&caps.parse::<gst::Caps>().unwrap()).unwrap();
+        fingerprint_alone(&pictures, &info);
         println!("  with {faces} face(s); a verdict of {} bytes as text", verdict.to_string().len());
     }
     attach_alone();
@@ -232,4 +235,36 @@ fn attach_alone() {
         costs.0.push((took, allocations::count().zip(allocated).map_or(0, |(b, a)| b - a)));
     }
     costs.print("attaching the metadata alone");
+}
+
+/// Where the rest goes: reading the picture, when it lies in a cache and when it does not.
+fn fingerprint_alone(pictures: &[gst::Buffer], info: &gst_video::VideoInfo) {
+    use gstdeepfake::analysis::fingerprint::Fingerprint;
+    use gstdeepfake::analysis::frame::{Colour, FrameView, PixelFormat, Plane};
+    let (mut cold, mut hot, mut maps) = (Costs::default(), Costs::default(), Costs::default());
+    let time = |costs: &mut Costs, work: &mut dyn FnMut()| {
+        let start = Instant::now();
+        work();
+        costs.0.push((start.elapsed(), 0));
+    };
+    for n in 0..400 {
+        let buffer = &pictures[n % pictures.len()];
+        time(&mut maps, &mut || {
+            std::hint::black_box(gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, info).unwrap());
+        });
+        let map = buffer.map_readable().unwrap();
+        let planes: Vec<_> = (0..3)
+            .map(|i| Plane { data: &map[info.offset()[i]..], stride: info.stride()[i] as usize })
+            .collect();
+        let (w, h) = (info.width() as usize, info.height() as usize);
+        let view = FrameView::new(PixelFormat::I420, w, h, Colour::default(), &planes).unwrap();
+        for costs in [&mut cold, &mut hot] {
+            time(costs, &mut || {
+                std::hint::black_box(Fingerprint::of(&view));
+            });
+        }
+    }
+    maps.print("  mapping the picture alone");
+    cold.print("  the fingerprint alone, not in a cache");
+    hot.print("  the fingerprint alone, in a cache");
 }
