@@ -6,7 +6,6 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use gst::prelude::*;
 use gstdeepfake::message;
 use gstreamer as gst;
 use std::time::{Duration, Instant};
@@ -24,27 +23,10 @@ fn resident_mb() -> f64 {
 
 /// A second of video: a clip's, or noise.
 fn pictures() -> Vec<gst::Buffer> {
-    let info = gstreamer_video::VideoInfo::from_caps(&CAPS.parse::<gst::Caps>().unwrap()).unwrap();
-    let Some((_, clip)) = common::real_models_and_clip("cap13_edit2.mp4") else {
-        return (0..30).map(|n| common::frames::noise(&info, n, gst::ClockTime::ZERO)).collect();
-    };
-    let line = format!(
-        "filesrc location={} ! decodebin ! videoconvert ! videoscale add-borders=true ! videorate !
-         {CAPS},pixel-aspect-ratio=1/1 ! identity eos-after=31 ! fakesink name=sink signal-handoffs=true",
-        clip.display()
-    );
-    let pipeline = gst::parse::launch(&line).unwrap().downcast::<gst::Pipeline>().unwrap();
-    let (send, frames) = std::sync::mpsc::channel();
-    pipeline.by_name("sink").unwrap().connect("handoff", false, move |values| {
-        let buffer = values[1].get::<gst::Buffer>().unwrap();
-        let _ = send.send(buffer.copy_deep().unwrap());
-        None
-    });
-    pipeline.set_state(gst::State::Playing).unwrap();
-    let wanted = [gst::MessageType::Eos, gst::MessageType::Error];
-    pipeline.bus().unwrap().timed_pop_filtered(common::PATIENCE, &wanted);
-    pipeline.set_state(gst::State::Null).unwrap();
-    frames.try_iter().collect()
+    common::clip::pictures(CAPS, 30).unwrap_or_else(|| {
+        let info = gstreamer_video::VideoInfo::from_caps(&CAPS.parse::<gst::Caps>().unwrap()).unwrap();
+        (0..30).map(|n| common::frames::noise(&info, n, gst::ClockTime::ZERO)).collect()
+    })
 }
 
 fn run(streams: usize, pictures: &[gst::Buffer], length: Duration) {

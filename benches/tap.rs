@@ -101,14 +101,13 @@ struct Bench {
     bus: gst::Bus,
     src: gst::Pad,
     sink: gst::Pad,
-    info: gst_video::VideoInfo,
+    pictures: Vec<gst::Buffer>,
     n: u64,
 }
 
 impl Bench {
-    fn new(element: gst::Element, caps: &str) -> Self {
+    fn new(element: gst::Element, caps: &str, pictures: &[gst::Buffer]) -> Self {
         let caps: gst::Caps = caps.parse().unwrap();
-        let info = gst_video::VideoInfo::from_caps(&caps).unwrap();
         let bus = gst::Bus::new();
         element.set_bus(Some(&bus));
         let src = gst::Pad::builder(gst::PadDirection::Src).name("source").build();
@@ -125,16 +124,14 @@ impl Bench {
         src.push_event(gst::event::StreamStart::new("bench"));
         src.push_event(gst::event::Caps::new(&caps));
         src.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
-        Self { element, bus, src, sink, info, n: 0 }
+        Self { element, bus, src, sink, pictures: pictures.to_vec(), n: 0 }
     }
 
     /// Buffers made beforehand, so that only the push is measured.
     fn buffers(&mut self, count: u64) -> Vec<gst::Buffer> {
         // A few pictures are enough; what differs from buffer to buffer is their time.
-        let pictures: Vec<_> =
-            (0..7).map(|n| common::frames::noise(&self.info, n, gst::ClockTime::ZERO)).collect();
         let make = |n: u64| {
-            let mut buffer = pictures[n as usize % pictures.len()].copy();
+            let mut buffer = self.pictures[n as usize % self.pictures.len()].copy();
             buffer.get_mut().unwrap().set_pts(gst::ClockTime::from_mseconds(n * 1000 / 30));
             buffer
         };
@@ -144,7 +141,7 @@ impl Bench {
     }
 
     fn sampled(&self) -> u64 {
-        if self.element.has_property("stats") { common::stat(&self.element, "frames-sampled") } else { 0 }
+        if self.element.has_property("verdict") { common::stat(&self.element, "frames-sampled") } else { 0 }
     }
 
     /// Passing and sampled buffers apart.
@@ -153,6 +150,8 @@ impl Bench {
         let mut before = self.sampled();
         for buffer in self.buffers(count) {
             let pts = buffer.pts().map(|p| p.nseconds());
+            // A decoder or a camera driver has just written the picture: it is in some cache.
+            std::hint::black_box(buffer.map_readable().unwrap().iter().map(|b| u64::from(*b)).sum::<u64>());
             let (allocated, start) = (allocations::count(), Instant::now());
             self.src.push(buffer).unwrap();
             let took = start.elapsed();
@@ -189,21 +188,33 @@ impl Drop for Bench {
 
 fn main() {
     let Some(_) = common::onnxruntime() else { return };
+    common::init();
     for (name, width, height) in [("1280x720", 1280, 720), ("3840x2160", 3840, 2160)] {
         let caps = format!("video/x-raw,format=I420,width={width},height={height},framerate=30/1");
         println!("I420 {name}, 30 a second");
+        let real = common::clip::pictures(&caps, 8);
+        let noise = || {
+            let info = gst_video::VideoInfo::from_caps(&caps.parse::<gst::Caps>().unwrap()).unwrap();
+            (0..8).map(|n| common::frames::noise(&info, n, gst::ClockTime::ZERO)).collect()
+        };
+        let models = if real.is_some() { common::root().join("models") } else { common::face_models() };
+        let pictures: Vec<_> = real.unwrap_or_else(noise);
         let identity = gst::ElementFactory::make("identity").build().unwrap();
-        let mut bench = Bench::new(identity, &caps);
+        let mut bench = Bench::new(identity, &caps, &pictures);
         bench.run(300);
-        bench.run(3000).0.print("  identity");
-        let detect = common::element(&[("report-interval", "1")]).unwrap();
-        let mut bench = Bench::new(detect, &caps);
+        bench.run(1500).0.print("  identity");
+        let models = models.to_str().unwrap();
+        let detect = common::element(&[("report-interval", "1"), ("model-dir", models)]).unwrap();
+        let mut bench = Bench::new(detect, &caps, &pictures);
         bench.run(300);
-        let (mut passing, mut sampled) = bench.run(3000);
+        let (mut passing, mut sampled) = bench.run(1500);
         passing.print("  deepfakedetect, buffers that pass");
         sampled.print("  deepfakedetect, sampled buffers");
         let verdict: gst::Structure = bench.element.property("verdict");
         let faces = verdict.get::<gst::ArrayRef>("tracks").unwrap().len();
+        drop(bench);
+        let info = gst_video::VideoInfo::from_caps(&caps.parse::<gst::Caps>().unwrap()).unwrap();
+        fingerprint_alone(&pictures, &info);
         println!("  with {faces} face(s); a verdict of {} bytes as text", verdict.to_string().len());
     }
     attach_alone();
@@ -224,4 +235,36 @@ fn attach_alone() {
         costs.0.push((took, allocations::count().zip(allocated).map_or(0, |(b, a)| b - a)));
     }
     costs.print("attaching the metadata alone");
+}
+
+/// Where the rest goes: reading the picture, when it lies in a cache and when it does not.
+fn fingerprint_alone(pictures: &[gst::Buffer], info: &gst_video::VideoInfo) {
+    use gstdeepfake::analysis::fingerprint::Fingerprint;
+    use gstdeepfake::analysis::frame::{Colour, FrameView, PixelFormat, Plane};
+    let (mut cold, mut hot, mut maps) = (Costs::default(), Costs::default(), Costs::default());
+    let time = |costs: &mut Costs, work: &mut dyn FnMut()| {
+        let start = Instant::now();
+        work();
+        costs.0.push((start.elapsed(), 0));
+    };
+    for n in 0..400 {
+        let buffer = &pictures[n % pictures.len()];
+        time(&mut maps, &mut || {
+            std::hint::black_box(gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, info).unwrap());
+        });
+        let map = buffer.map_readable().unwrap();
+        let planes: Vec<_> = (0..3)
+            .map(|i| Plane { data: &map[info.offset()[i]..], stride: info.stride()[i] as usize })
+            .collect();
+        let (w, h) = (info.width() as usize, info.height() as usize);
+        let view = FrameView::new(PixelFormat::I420, w, h, Colour::default(), &planes).unwrap();
+        for costs in [&mut cold, &mut hot] {
+            time(costs, &mut || {
+                std::hint::black_box(Fingerprint::of(&view));
+            });
+        }
+    }
+    maps.print("  mapping the picture alone");
+    cold.print("  the fingerprint alone, not in a cache");
+    hot.print("  the fingerprint alone, in a cache");
 }

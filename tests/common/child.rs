@@ -59,12 +59,26 @@ pub fn run(mut command: Command, limit: Duration) -> (bool, String) {
 }
 
 /// Threads of this process with that name.
-pub fn threads_named(name: &str) -> usize {
+fn threads_named(name: &str) -> usize {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap();
     tasks
         .filter_map(|t| std::fs::read_to_string(t.unwrap().path().join("comm")).ok())
         .filter(|comm| comm.trim() == name)
         .count()
+}
+
+/// Waits until so many threads of this process have that name: a thread takes its name after it has begun, and its
+/// entry goes a moment after it was joined.
+pub fn wait_for_threads(name: &str, count: usize) {
+    let start = Instant::now();
+    while threads_named(name) != count {
+        assert!(
+            start.elapsed() < Duration::from_secs(20),
+            "{} threads `{name}`, not {count}",
+            threads_named(name)
+        );
+        std::thread::yield_now();
+    }
 }
 
 struct Home {

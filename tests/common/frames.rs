@@ -47,6 +47,15 @@ pub fn noise(info: &gst_video::VideoInfo, n: u64, pts: gst::ClockTime) -> gst::B
     timed(bytes, info, pts)
 }
 
+/// As [`noise`], but so bright that networks which overflow on bright pictures do so.
+pub fn bright(info: &gst_video::VideoInfo, n: u64, pts: gst::ClockTime) -> gst::Buffer {
+    let mut buffer = noise(info, n, pts);
+    let mut map = buffer.get_mut().unwrap().map_writable().unwrap();
+    map.iter_mut().for_each(|b| *b = if *b == 128 { 128 } else { 190 + (*b >> 3) });
+    drop(map);
+    buffer
+}
+
 /// Near black, a little different by frame; the small detector sees no face in it.
 pub fn black(info: &gst_video::VideoInfo, n: u64, pts: gst::ClockTime) -> gst::Buffer {
     let yuv = info.is_yuv();

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 pub mod child;
+pub mod clip;
 pub mod frames;
 pub mod gate;
 
@@ -158,6 +159,13 @@ impl Rig {
         let n = self.made;
         self.made += 1;
         frames::noise(&self.info, n, self.pts(n))
+    }
+
+    /// The next frame, bright noise.
+    pub fn bright(&mut self) -> gst::Buffer {
+        let n = self.made;
+        self.made += 1;
+        frames::bright(&self.info, n, self.pts(n))
     }
 
     /// The next frame, near black: no face.

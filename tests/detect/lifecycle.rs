@@ -1,7 +1,7 @@
 //! Started, stopped, flushed, renegotiated, many at once: each in a process of its own, which must end with 0 and
 //! leave no thread behind.
 
-use crate::common::child::{in_child, is_child, threads_named};
+use crate::common::child::{in_child, is_child, wait_for_threads};
 use crate::common::gate::Gate;
 use crate::common::{Rig, element, face_models, frames, onnxruntime, stat, verdict};
 use gst::prelude::*;
@@ -9,8 +9,8 @@ use gstdeepfake::analysis::models::MeshKind;
 use gstdeepfake::inference::{Config, FaceModelSet, Wanted};
 use gstdeepfake::message::DeepfakeMessage;
 use gstreamer as gst;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// One test that runs its body in a child process.
 macro_rules! in_own_process {
@@ -25,7 +25,7 @@ macro_rules! in_own_process {
         fn $child() {
             if is_child() {
                 $body;
-                assert_eq!(threads_named("deepfake-worker"), 0, "a worker outlives its element");
+                wait_for_threads("deepfake-worker", 0);
             }
         }
     )+ };
@@ -49,7 +49,7 @@ fn start_and_stop() {
         for element in [&same, &fresh] {
             let mut rig =
                 Rig::around(element.clone(), "video/x-raw,format=NV12,width=160,height=120,framerate=25/1");
-            assert_eq!(threads_named("deepfake-worker") >= 1, element == &fresh || mode == "live");
+            wait_for_threads("deepfake-worker", usize::from(element == &fresh || mode == "live"));
             for _ in 0..n % 4 {
                 let frame = rig.noise();
                 assert_eq!(verdict(&rig.pass(frame)).epoch, 1, "a new run starts with a new count");
@@ -60,7 +60,7 @@ fn start_and_stop() {
             }
             drop(rig);
             assert_eq!(element.current_state(), gst::State::Null);
-            assert_eq!(threads_named("deepfake-worker"), 0);
+            wait_for_threads("deepfake-worker", 0);
         }
     }
     for n in 0..100 {
@@ -150,13 +150,13 @@ fn stop_in_work() {
         let stopping = std::thread::spawn(move || element.set_state(gst::State::Null));
         gate.open();
         stopping.join().unwrap().unwrap();
-        assert_eq!(threads_named("deepfake-worker"), 0);
+        wait_for_threads("deepfake-worker", 0);
     }
 }
 
 fn sixteen() {
     let mut rigs: Vec<Rig> = (0..16).map(|_| Rig::new(&[("report-interval", "1")]).unwrap()).collect();
-    assert_eq!(threads_named("deepfake-worker"), 16);
+    wait_for_threads("deepfake-worker", 16);
     for _ in 0..10 {
         for rig in &mut rigs {
             let frame = rig.noise();

@@ -1,7 +1,7 @@
 //! In pipelines: parallel streams, seeks, removal while playing, the end from a bus handler; and GStreamer's own
 //! launcher with the plugin's file.
 
-use crate::common::child::{in_child, is_child, launch_element, run, threads_named, tool};
+use crate::common::child::{in_child, is_child, launch_element, run, tool, wait_for_threads};
 use crate::common::{PATIENCE, init, onnxruntime};
 use gst::prelude::*;
 use gstdeepfake::message::{self, DeepfakeMessage, SummaryMessage};
@@ -48,7 +48,7 @@ macro_rules! in_own_process {
         fn $child() {
             if is_child() {
                 $body;
-                assert_eq!(threads_named("deepfake-worker"), 0, "a worker outlives its element");
+                wait_for_threads("deepfake-worker", 0);
             }
         }
     )+ };
@@ -124,7 +124,7 @@ fn removal() {
         assert_eq!(detect_again, detect);
         detect.set_state(gst::State::Null).unwrap();
         while tell.recv_timeout(wait).unwrap() {}
-        assert_eq!(threads_named("deepfake-worker"), 0);
+        wait_for_threads("deepfake-worker", 0);
         let weak = detect.downgrade();
         // Its messages hold it.
         while pipeline.bus().unwrap().pop().is_some() {}
