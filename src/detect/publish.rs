@@ -42,14 +42,15 @@ impl Publisher {
     }
 
     fn header(&self, moment: Moment) -> Header {
-        let mut header = Header::default();
-        header.session_id = self.shared.settings().session_id;
-        header.timestamp = Some(moment.pts);
-        header.running_time = moment.running_time;
-        header.stream_time = moment.stream_time;
-        header.model_digests = self.shared.models.clone();
-        header.provider = self.shared.provider.clone();
-        header
+        Header {
+            session_id: self.shared.settings().session_id,
+            timestamp: Some(moment.pts),
+            running_time: moment.running_time,
+            stream_time: moment.stream_time,
+            model_digests: self.shared.models.clone(),
+            provider: self.shared.provider.clone(),
+            ..Header::default()
+        }
     }
 
     fn post(&self, message: &DeepfakeMessage) {
@@ -109,8 +110,8 @@ impl Publisher {
     pub fn summary(&self) {
         let tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let counters = &self.shared.counters;
-        let mut summary = SummaryMessage::default();
-        summary.header = self.header(tally.last_moment);
+        let header = self.header(tally.last_moment);
+        let mut summary = SummaryMessage { header, ..SummaryMessage::default() };
         summary.header.epoch = self.shared.epoch.load(Ordering::Acquire);
         summary.header.timestamp = tally.last;
         summary.frames_seen = counters.seen.load(Ordering::Relaxed);

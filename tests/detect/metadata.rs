@@ -68,8 +68,7 @@ fn only_the_newest_verdict_and_regions_are_on_a_buffer() {
     assert_eq!(regions(&out), 1);
     {
         let out = out.make_mut();
-        let foreign = VideoRegionOfInterestMeta::add(out, "face", (1, 2, 3, 4));
-        drop(foreign);
+        VideoRegionOfInterestMeta::add(out, "face", (1, 2, 3, 4));
         out.set_pts(gst::ClockTime::from_mseconds(200));
     }
     let again = rig.pass(out);
