@@ -66,7 +66,11 @@ pub fn table(findings: &[Finding], planned: usize) -> String {
                 f.expected.clone(),
                 f.verdict.clone(),
                 f.time_to_alert.map_or_else(|| "-".into(), |t| format!("{t:.2} s")),
-                if f.met { "ok".into() } else { "MISSED".into() },
+                match (f.met, f.time_to_alert) {
+                    (true, _) => "ok".into(),
+                    (false, Some(_)) => "LATE".into(),
+                    (false, None) => "MISSED".into(),
+                },
             ]
         })
         .collect();

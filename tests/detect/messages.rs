@@ -7,18 +7,18 @@ use gstdeepfake::message::{AlertMessage, DeepfakeMessage, SummaryMessage, Verdic
 use gstreamer as gst;
 
 fn verdicts(rig: &Rig) -> Vec<&VerdictMessage> {
-    let pick = |m| if let &DeepfakeMessage::Verdict(ref v) = m { Some(v) } else { None };
-    rig.messages.iter().filter_map(pick).collect()
+    let all = rig.messages.iter();
+    all.filter_map(|m| if let DeepfakeMessage::Verdict(v) = m { Some(v) } else { None }).collect()
 }
 
 fn alerts(rig: &Rig) -> Vec<&AlertMessage> {
-    let pick = |m| if let &DeepfakeMessage::Alert(ref a) = m { Some(a) } else { None };
-    rig.messages.iter().filter_map(pick).collect()
+    let all = rig.messages.iter();
+    all.filter_map(|m| if let DeepfakeMessage::Alert(a) = m { Some(a) } else { None }).collect()
 }
 
 fn summaries(rig: &Rig) -> Vec<&SummaryMessage> {
-    let pick = |m| if let &DeepfakeMessage::Summary(ref s) = m { Some(s) } else { None };
-    rig.messages.iter().filter_map(pick).collect()
+    let all = rig.messages.iter();
+    all.filter_map(|m| if let DeepfakeMessage::Summary(s) = m { Some(s) } else { None }).collect()
 }
 
 fn adds_up(s: &SummaryMessage, pushed: u64) {

@@ -16,7 +16,7 @@ const POINTS: usize = 12;
 /// Shortest loop that is looked for, seconds.
 const SHORTEST: f64 = 1.0;
 /// Seconds between two searches.
-const EVERY: f64 = 0.25;
+const EVERY: f64 = 0.12;
 /// Distance of two frames that are the same picture, grey levels.
 const SAME: f32 = 0.003;
 /// How far back the search reaches, ns, and the most frames kept for it (1.4 MB).
@@ -185,7 +185,13 @@ impl Repeat {
                 best = (d, lag);
             }
         }
-        let (depth, lag) = best;
+        // A loop fits at every multiple of its length: as long as the last search's lag is as good as any, it stays,
+        // and the shortest of equals is the loop itself.
+        let limit = best.0 * 1.25 + 0.25 * FLOOR;
+        let kept = self.found.map(|f| f.frames).filter(|f| (nearest..=farthest).contains(f));
+        let as_good = |lag: usize| distance(lag, limit).filter(|d| *d <= limit).map(|d| (d, lag));
+        let equal = kept.and_then(as_good).or_else(|| (nearest..=farthest).find_map(as_good));
+        let (depth, lag) = equal.unwrap_or(best);
         if lag == 0 {
             return None;
         }
