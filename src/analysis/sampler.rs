@@ -54,12 +54,12 @@ impl Grid {
             // A denser phase must not wait for a grid point of the sparse one.
             Some(due) if pts < due && due - pts <= interval => false,
             Some(due) if pts >= due && pts - due < interval => {
-                self.due = Some(due + interval);
+                self.due = Some(due.saturating_add(interval));
                 true
             }
             // The first frame, a gap, or a jump: the grid starts here.
             _ => {
-                self.due = Some(pts + interval);
+                self.due = Some(pts.saturating_add(interval));
                 true
             }
         }
