@@ -61,7 +61,7 @@ pub fn black(info: &gst_video::VideoInfo, n: u64, pts: gst::ClockTime) -> gst::B
     let yuv = info.is_yuv();
     let base = if yuv { 16 } else { 0 };
     // No period: a picture that comes again and again is a loop.
-    let level = (n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 60) as u8 % 6;
+    let level = random_bytes(n + 1, 1).first().map_or(0, |b| b % 6);
     let mut bytes = vec![base + level; info.size()];
     if let Some((chroma, packed)) = chroma(info) {
         paint_chroma(&mut bytes, chroma, packed);
