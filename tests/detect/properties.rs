@@ -15,7 +15,7 @@ fn own(element: &gst::Element) -> Vec<glib::ParamSpec> {
 fn some_value(pspec: &glib::ParamSpec, n: u64, text: &str) -> glib::Value {
     let t = pspec.value_type();
     match t {
-        glib::Type::BOOL => (n % 2 == 0).to_value(),
+        glib::Type::BOOL => n.is_multiple_of(2).to_value(),
         glib::Type::U32 => (n as u32).to_value(),
         glib::Type::U64 => n.to_value(),
         glib::Type::F64 => f64::from_bits(n).to_value(),
