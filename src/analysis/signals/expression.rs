@@ -80,18 +80,12 @@ impl FaceSignal for Expression {
         let features = self.features();
         let llr = calibration.logistic("expression").and_then(|c| c.llr(&features));
         let percent = 100.0 * features[0].exp();
-        Some(Reading {
-            rate: llr.unwrap_or_default() / WINDOW,
-            impulse: 0.0,
-            llr: llr.unwrap_or_default(),
-            quality: if llr.is_some() { f64::from(seen.quality.overall()) } else { 0.0 },
-            reason: if llr.is_some_and(|l| l > 0.0) {
-                format!("the face hardly moves a muscle ({percent:.1} % mouth activity)")
-            } else {
-                format!("the face moves its muscles ({percent:.1} % mouth activity)")
-            },
-            features,
-        })
+        let reason = if llr.is_some_and(|l| l > 0.0) {
+            format!("the face hardly moves a muscle ({percent:.1} % mouth activity)")
+        } else {
+            format!("the face moves its muscles ({percent:.1} % mouth activity)")
+        };
+        Some(Reading::of_window(llr, WINDOW, seen.quality, reason, features))
     }
 
     fn interrupt(&mut self) {

@@ -98,18 +98,12 @@ impl FaceSignal for Gaze {
         let features = self.features();
         let llr = calibration.logistic("gaze").and_then(|c| c.llr(&features));
         let percent = 100.0 * features[0].exp();
-        Some(Reading {
-            rate: llr.unwrap_or_default() / WINDOW,
-            impulse: 0.0,
-            llr: llr.unwrap_or_default(),
-            quality: if llr.is_some() { f64::from(seen.quality.overall()) } else { 0.0 },
-            reason: if llr.is_some_and(|l| l > 0.0) {
-                format!("eyes do not move in their sockets ({percent:.1} % of the eye's width)")
-            } else {
-                format!("eyes move in their sockets ({percent:.1} % of the eye's width)")
-            },
-            features,
-        })
+        let reason = if llr.is_some_and(|l| l > 0.0) {
+            format!("eyes do not move in their sockets ({percent:.1} % of the eye's width)")
+        } else {
+            format!("eyes move in their sockets ({percent:.1} % of the eye's width)")
+        };
+        Some(Reading::of_window(llr, WINDOW, seen.quality, reason, features))
     }
 
     fn interrupt(&mut self) {

@@ -153,7 +153,6 @@ impl FaceSignal for MicroMotion {
             MeshKind::V1 => "micro-motion-v1",
             MeshKind::V2 => "micro-motion-v2",
         };
-        // Without a calibration the features still go out, for the fit; they add nothing.
         let llr = calibration.logistic(key).and_then(|c| c.llr(&features));
         let percent = 100.0 * features[0].exp();
         let moved = 100.0 * features[6].exp();
@@ -163,14 +162,7 @@ impl FaceSignal for MicroMotion {
             }
             _ => format!("face moves of its own: {percent:.1} % non-planar of {moved:.0} % motion"),
         };
-        Some(Reading {
-            rate: llr.unwrap_or_default() / WINDOW,
-            impulse: 0.0,
-            llr: llr.unwrap_or_default(),
-            quality: if llr.is_some() { f64::from(seen.quality.overall()) } else { 0.0 },
-            reason,
-            features,
-        })
+        Some(Reading::of_window(llr, WINDOW, seen.quality, reason, features))
     }
 
     fn interrupt(&mut self) {

@@ -81,6 +81,27 @@ pub struct Reading {
     pub features: Vec<f64>,
 }
 
+impl Reading {
+    /// What a window of `window` seconds says: its LLR counts once over its length. Without a calibration (`None`) the
+    /// features still go out, for a fit, and add nothing.
+    pub(crate) fn of_window(
+        llr: Option<f64>,
+        window: f64,
+        quality: Quality,
+        reason: String,
+        features: Vec<f64>,
+    ) -> Self {
+        Self {
+            rate: llr.unwrap_or_default() / window,
+            impulse: 0.0,
+            llr: llr.unwrap_or_default(),
+            quality: if llr.is_some() { f64::from(quality.overall()) } else { 0.0 },
+            reason,
+            features,
+        }
+    }
+}
+
 /// A signal about one face. One instance a track; it may keep as much of the past as it bounds.
 pub trait FaceSignal: Send + Sync + std::fmt::Debug {
     /// Name in evidence, calibration and documentation.

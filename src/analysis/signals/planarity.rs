@@ -227,18 +227,12 @@ impl FaceSignal for Planarity {
         };
         let llr = calibration.logistic(key).and_then(|c| c.llr(&features));
         let ratio = features[0].exp().sqrt();
-        Some(Reading {
-            rate: llr.unwrap_or_default() / WINDOW,
-            impulse: 0.0,
-            llr: llr.unwrap_or_default(),
-            quality: if llr.is_some() { f64::from(seen.quality.overall()) } else { 0.0 },
-            reason: if llr.is_some_and(|l| l > 0.0) {
-                format!("the whole face moves as one flat picture (eyes and mouth {ratio:.1} times the rest)")
-            } else {
-                format!("eyes and mouth move {ratio:.1} times as much as the rest of the face")
-            },
-            features,
-        })
+        let reason = if llr.is_some_and(|l| l > 0.0) {
+            format!("the whole face moves as one flat picture (eyes and mouth {ratio:.1} times the rest)")
+        } else {
+            format!("eyes and mouth move {ratio:.1} times as much as the rest of the face")
+        };
+        Some(Reading::of_window(llr, WINDOW, seen.quality, reason, features))
     }
 
     fn interrupt(&mut self) {
