@@ -6,25 +6,6 @@ use gst_video::{VideoColorMatrix, VideoColorRange, VideoFormat, VideoFrameRef, V
 use gstreamer as gst;
 use gstreamer_video as gst_video;
 
-/// The raw formats that the element takes.
-pub const FORMATS: [VideoFormat; 15] = [
-    VideoFormat::I420,
-    VideoFormat::Yv12,
-    VideoFormat::Nv12,
-    VideoFormat::Nv21,
-    VideoFormat::Yuy2,
-    VideoFormat::Uyvy,
-    VideoFormat::Rgb,
-    VideoFormat::Bgr,
-    VideoFormat::Rgba,
-    VideoFormat::Bgra,
-    VideoFormat::Argb,
-    VideoFormat::Abgr,
-    VideoFormat::Rgbx,
-    VideoFormat::Bgrx,
-    VideoFormat::Gray8,
-];
-
 fn pixel_format(format: VideoFormat) -> Option<PixelFormat> {
     Some(match format {
         VideoFormat::I420 => PixelFormat::I420,

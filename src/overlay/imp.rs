@@ -7,12 +7,12 @@ use super::canvas::{Canvas, Component, Cover, Layout, Rect};
 use super::colour::Coding;
 use super::font::{self, Font};
 use super::scene::{self, Op, Options};
+use crate::formats::FORMATS;
 use crate::meta;
 use gst::subclass::prelude::*;
 use gst::{glib, prelude::*};
 use gst_base::subclass::base_transform::{BaseTransformMode, GenerateOutputSuccess};
 use gst_base::subclass::prelude::*;
-use gst_video::VideoFormat;
 use gst_video::prelude::*;
 use gstreamer as gst;
 use gstreamer_base as gst_base;
@@ -27,25 +27,6 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
         Some("Deepfake verdict overlay"),
     )
 });
-
-/// The formats that are drawn on: all with 8 bits a component and no tiling.
-const FORMATS: [VideoFormat; 15] = [
-    VideoFormat::I420,
-    VideoFormat::Yv12,
-    VideoFormat::Nv12,
-    VideoFormat::Nv21,
-    VideoFormat::Yuy2,
-    VideoFormat::Uyvy,
-    VideoFormat::Rgb,
-    VideoFormat::Bgr,
-    VideoFormat::Rgba,
-    VideoFormat::Bgra,
-    VideoFormat::Argb,
-    VideoFormat::Abgr,
-    VideoFormat::Rgbx,
-    VideoFormat::Bgrx,
-    VideoFormat::Gray8,
-];
 
 const DEFAULT_SHOW_BOXES: bool = true;
 const DEFAULT_MAX_REASONS: u32 = 3;
