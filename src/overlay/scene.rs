@@ -281,7 +281,8 @@ fn draw_status(ops: &mut Vec<Op>, m: &Metrics, colour: Rgb, text: &str) {
     let mark = i32::from(m.text) / 2;
     let text = shorten(text, font::fitting(m.width - 5 * m.pad - mark, m.text));
     let (w, h) = (font::width(text.len(), m.text) + mark + 3 * m.pad, m.row + m.pad);
-    let (x, y) = (m.pad, m.height - h - m.pad);
+    // On a frame of a few lines its beginning is what must be seen.
+    let (x, y) = (m.pad, (m.height - h - m.pad).max(0));
     fill(ops, Rect { x, y, w, h }, BLACK, 0.72);
     fill(ops, Rect { x: x + m.pad, y: y + (h - mark) / 2, w: mark, h: mark }, colour, 1.0);
     let text_y = y + (h - i32::from(m.text) * 6 / 5) / 2;

@@ -92,6 +92,12 @@ fn shortened_text_fits_and_shows_it() {
     assert_eq!(shorten("abc", 2), "...");
 }
 
+#[test]
+fn the_state_is_told_on_the_smallest_frame() {
+    let ops = build(&verdict(State::Live, Condition::TooPoor), None, 1, 1, ALL);
+    assert!(ops.iter().any(|op| matches!(op, Op::Text { y: 0.., .. })), "{ops:?}");
+}
+
 proptest! {
     #[test]
     fn any_verdict_on_any_frame(
@@ -107,7 +113,7 @@ proptest! {
         v.alert = true;
         for op in build(&v, Some(u64::MAX), width, height, ALL) {
             if let Op::Text { x, y, size, text, .. } = op {
-                prop_assert!(x >= 0 && y >= -i32::from(size) && size >= 8);
+                prop_assert!(x >= 0 && y >= 0 && size >= 8);
                 prop_assert!(text.chars().count() < 600);
             }
         }
