@@ -17,6 +17,7 @@ pub mod mesh;
 pub mod models;
 pub mod patch;
 pub mod profile;
+pub mod provenance;
 pub mod quality;
 pub mod region;
 pub mod sampler;

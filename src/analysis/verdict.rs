@@ -47,6 +47,7 @@ pub enum Condition {
     Failed,
 }
 
+/// Names of a plain enum's values, for metadata, messages and JSON.
 macro_rules! names {
     ($t:ty { $($v:ident => $s:literal),+ $(,)? }) => {
         impl $t {
@@ -68,6 +69,7 @@ macro_rules! names {
         }
     };
 }
+pub(crate) use names;
 
 names!(State { Live => "live", Unknown => "unknown", Suspect => "suspect", Attack => "attack" });
 names!(Condition {
