@@ -1,0 +1,212 @@
+"""The cases of the camera lab, run inside the virtual machine: each makes a fake camera and asks what it is."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import gadget
+
+PROGRAM, MODULES = sys.argv[1:3]
+OUT = Path("/run/out")
+CLASS = Path("/sys/class/video4linux")
+WAIT = 40.0
+
+
+def modprobe(module, *options):
+    subprocess.run(["modprobe", "-d", MODULES, module, *options], check=True)
+
+
+def nodes():
+    return {p.name for p in CLASS.glob("video*")} if CLASS.is_dir() else set()
+
+
+def until(what, condition):
+    """Waits for something that a kernel or another process does."""
+    end = time.monotonic() + WAIT
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+        time.sleep(0.1)
+    raise RuntimeError(f"waited {WAIT:.0f} s for {what}")
+
+
+def named(name):
+    """The node that the kernel calls so."""
+    for node in sorted(nodes()):
+        if (CLASS / node / "name").read_text().strip() == name:
+            return node
+    return None
+
+
+def feed(node, log):
+    """A pipeline that writes pictures to a loopback node; returns when its format is set."""
+    command = ["gst-launch-1.0", "-q", "videotestsrc", "is-live=true", "pattern=ball", "!",
+               "video/x-raw,format=YUY2,width=320,height=240,framerate=10/1", "!", "v4l2sink", f"device=/dev/{node}"]  # fmt: skip
+    process = subprocess.Popen(command, stdout=log, stderr=log)
+    attribute = CLASS / node / "format"
+
+    def ready():
+        if process.poll() is not None:
+            raise RuntimeError(f"the feeding pipeline ended with {process.returncode}")
+        return attribute.read_text().strip()
+
+    until("the feeding pipeline", ready)
+    return process
+
+
+def capture(node, log):
+    """Whether an application gets pictures from the node."""
+    command = ["timeout", "60", "gst-launch-1.0", "-q", "v4l2src", f"device=/dev/{node}", "num-buffers=5", "!", "fakesink"]
+    return subprocess.run(command, stdout=log, stderr=log, check=False).returncode == 0
+
+
+def vivid(log):
+    modprobe("vivid", "n_devs=1", "node_types=0x1", "input_types=0x00")
+    node = until("vivid", lambda: named("vivid-000-vid-cap"))
+    return node, capture(node, log)
+
+
+def loopback(*options):
+    def case(log):
+        before = nodes()
+        modprobe("v4l2loopback", *options)
+        (node,) = until("v4l2loopback", lambda: nodes() - before)
+        process = feed(node, log)
+        seen = capture(node, log)
+        return node, seen, process
+
+    return case
+
+
+def unload_loopback():
+    subprocess.run(["modprobe", "-d", MODULES, "-r", "v4l2loopback"], check=True)
+
+
+def idle_loopback(log):
+    before = nodes()
+    modprobe("v4l2loopback", "card_label=Integrated Camera")
+    (node,) = until("v4l2loopback", lambda: nodes() - before)
+    return node, None
+
+
+def play_camera(log):
+    """Starts the software camera on the only USB device controller there is."""
+    folder = Path("/run/gadget")
+    folder.mkdir(exist_ok=True)
+    modprobe("gadgetfs")
+    subprocess.run(["mount", "-t", "gadgetfs", "gadgetfs", str(folder)], check=True)
+    return subprocess.Popen([sys.executable, gadget.__file__, str(folder)], stdout=log, stderr=log)
+
+
+def stop_camera(controller):
+    def after():
+        subprocess.run(["umount", "/run/gadget"], check=True)
+        for module in ["gadgetfs", controller]:
+            subprocess.run(["modprobe", "-d", MODULES, "-r", module], check=True)
+
+    return after
+
+
+def usb_node(before):
+    """The node that uvcvideo made; its second one carries metadata."""
+
+    def found():
+        new = sorted(nodes() - before)
+        return next((n for n in new if (CLASS / n / "index").read_text().strip() == "0"), None)
+
+    return until("uvcvideo", found)
+
+
+def dummy_hcd(log):
+    modprobe("uvcvideo")
+    modprobe("dummy_hcd")
+    before = nodes()
+    process = play_camera(log)
+    node = usb_node(before)
+    return node, capture(node, log), process
+
+
+def usb_ip(log):
+    """The same camera, forwarded by USB/IP, from this machine to itself."""
+    modprobe("usbip-vudc")
+    modprobe("vhci-hcd")
+    before = nodes()
+    play_camera(log)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        near = socket.create_connection(server.getsockname())
+        far, _ = server.accept()
+    (device,) = Path("/sys/devices/platform").glob("usbip-vudc.0")
+
+    def offered():
+        try:
+            return (device / "usbip_sockfd").write_text(f"{far.fileno()}\n")
+        except OSError:  # not connected yet
+            return None
+
+    until("the gadget", offered)
+    high_speed, bus_and_number = 3, 0x10002
+    Path("/sys/devices/platform/vhci_hcd.0/attach").write_text(f"0 {near.fileno()} {bus_and_number} {high_speed}\n")
+    node = usb_node(before)
+    # Left running: Linux 6.1's usbip-vudc does not survive the loss of its gadget, and this case is the last.
+    return node, capture(node, log)
+
+
+# The loopback module is loaded anew for each of its cases, so they come in pairs with their clean-up.
+CASES = [
+    ("vivid", "virtual", vivid, None),
+    ("v4l2loopback, idle, named Integrated Camera", "virtual", idle_loopback, unload_loopback),
+    ("v4l2loopback, default name, fed", "virtual", loopback(), unload_loopback),
+    (
+        "v4l2loopback, forged C920, exclusive_caps, fed",
+        "virtual",
+        loopback("card_label=HD Pro Webcam C920", "exclusive_caps=1"),
+        unload_loopback,
+    ),
+    ("USB gadget on dummy_hcd, forged C920, fed", "virtual", dummy_hcd, stop_camera("dummy_hcd")),
+    ("the same gadget over USB/IP, fed", "virtual", usb_ip, None),
+]
+
+
+def judge(node):
+    answer = subprocess.run([PROGRAM, "--json", f"/dev/{node}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+    if not answer.stdout.strip():
+        raise RuntimeError(f"the program ended with {answer.returncode}: {answer.stderr.strip()[-400:]}")
+    return json.loads(answer.stdout)
+
+
+def main():
+    (OUT / "up").write_text(Path("/proc/uptime").read_text().split()[0])
+    # No udev here: devtmpfs makes the nodes.
+    for number, (name, expected, case, after) in enumerate(CASES):
+        begun = time.monotonic()
+        result = {"name": name, "expected": expected}
+        processes = []
+        with (OUT / f"{number}.log").open("w") as log:
+            try:
+                node, seen, *processes = case(log)
+                result |= {"node": node, "frames": {True: "yes", False: "no", None: "-"}[seen], "report": judge(node)}
+            except Exception as error:  # one case's failure is a row of the table
+                result["error"] = f"{type(error).__name__}: {error}"
+            for process in processes:
+                process.terminate()
+                process.wait()
+            if after:
+                try:
+                    after()
+                except subprocess.CalledProcessError as error:
+                    log.write(f"{error}\n")
+        result["seconds"] = round(time.monotonic() - begun, 1)
+        with (OUT / "cases.jsonl").open("a") as to:
+            to.write(json.dumps(result) + "\n")
+        print(f"camera-lab: {name}: {result['seconds']} s", flush=True)
+    with (OUT / "kernel.log").open("w") as to:
+        subprocess.run(["dmesg"], stdout=to, check=False)
+    (OUT / "done").write_text("")
+    os.sync()
+
+
+main()
