@@ -14,6 +14,7 @@ pub mod message;
 pub mod meta;
 #[cfg(feature = "plugin")]
 pub mod overlay;
+pub mod provenance;
 #[cfg(feature = "tools")]
 pub mod recorded;
 #[cfg(feature = "tools")]

@@ -20,6 +20,7 @@ pub mod profile;
 pub mod provenance;
 pub mod quality;
 pub mod region;
+pub mod rtp;
 pub mod sampler;
 pub mod signals;
 pub mod tracker;
