@@ -1,8 +1,13 @@
 //! Camera-source provenance: who made this stream?
 //!
-//! [`walk`] finds the sources upstream, [`identity`] reads names and properties, `device` asks drivers, [`pipewire`] asks
-//! PipeWire, [`probes`] look at what passes, [`environment`] at the machine; [`monitor`] leads them on a thread of its
-//! own, [`report`] is what comes of it, and [`policy`] says whether it is welcome.
+//! `walk` finds the sources upstream, `identity` reads names and properties, [`device`] asks drivers ([`v4l2`], [`sysfs`],
+//! with what is [`known`] of makes), `pipewire` asks PipeWire, `probes` look at what passes, `environment` at the machine;
+//! `monitor` leads them on a thread of its own, `report` is what comes of it, and `policy` says whether it is welcome.
+
+pub mod device;
+pub mod known;
+pub mod sysfs;
+pub mod v4l2;
 
 #[cfg(feature = "plugin")]
 pub mod environment;
