@@ -22,5 +22,6 @@ pub mod quality;
 pub mod region;
 pub mod sampler;
 pub mod signals;
+pub mod source;
 pub mod tracker;
 pub mod verdict;
