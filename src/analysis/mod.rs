@@ -23,5 +23,6 @@ pub mod region;
 pub mod rtp;
 pub mod sampler;
 pub mod signals;
+pub mod source;
 pub mod tracker;
 pub mod verdict;
