@@ -104,7 +104,7 @@ fn a_miss_is_shown_and_a_second_run_makes_nothing_anew() {
     recording(clips.path(), "call", 6);
     let (code, text, errors) = run(clips.path(), out.path(), &["--only", "call-photo"]);
     assert_eq!(code, Some(1), "{text}{errors}");
-    assert!(text.contains("MISSED") && text.contains("FAIL: 0 of 1"), "{text}");
+    assert!(text.contains("WRONG") && text.contains("FAIL: 0 of 1"), "{text}");
     assert!(text.contains("no-face"), "{text}");
     assert!(out.path().join("call-photo.mp4").metadata().unwrap().len() > 10_000);
     let attack = out.path().join("clips/call-photo.mp4");
@@ -145,7 +145,7 @@ fn a_genuine_clip_passes_and_leaves_an_annotated_file() {
         });
         let played = played.unwrap();
         assert!(heard >= 5 && played.alerts.is_empty() && played.frames_analysed > 10, "{heard} {played:?}");
-        assert!(gstdeepfake::demo::judge(&case, None, &played).met);
+        assert!(gstdeepfake::demo::judge(&case, None, &played).right);
         assert!(output.exists() && !output.with_extension("mp4.partial").exists());
         if mode == "live" {
             assert!(begun.elapsed() >= Duration::from_millis(3800), "at the pace of the clock");

@@ -79,7 +79,8 @@ impl Patch {
         self.roi.to_crop(p).map(|v| (v - FROM) / (TO - FROM) * SIDE as f32 - 0.5)
     }
 
-    fn to_frame(&self, u: f32, v: f32) -> [f32; 2] {
+    /// Patch pixels to frame position.
+    pub(crate) fn to_frame(&self, u: f32, v: f32) -> [f32; 2] {
         let at = |k: f32| FROM + (k + 0.5) / SIDE as f32 * (TO - FROM);
         self.roi.to_frame(at(u), at(v))
     }
@@ -248,24 +249,25 @@ fn high_pass(luma: &[f32]) -> Vec<f32> {
     out
 }
 
+/// A smooth textured picture, moved by a small homography, with a bump that moves by itself.
+#[cfg(test)]
+pub(crate) fn picture(tilt: f32, shift: f32, own: f32) -> Vec<f32> {
+    (0..SIDE * SIDE)
+        .map(|i| {
+            let half = SIDE as f32 / 2.0;
+            let (x, y) = ((i % SIDE) as f32 - half, (i / SIDE) as f32 - half);
+            let w = 1.0 + tilt * x;
+            let (x, y) = ((x + shift) / w, y / w);
+            let wave = (0.5 * x).sin() + (0.43 * y + 1.0).cos() + (0.31 * (x + y)).sin();
+            let bump = (-((x - 5.0).powi(2) + (y - 14.0 - own).powi(2)) / 14.0).exp();
+            0.5 + 0.08 * wave + 0.3 * bump
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A smooth textured picture, moved by a small homography, with a bump that moves by itself.
-    fn picture(tilt: f32, shift: f32, own: f32) -> Vec<f32> {
-        (0..SIDE * SIDE)
-            .map(|i| {
-                let half = SIDE as f32 / 2.0;
-                let (x, y) = ((i % SIDE) as f32 - half, (i / SIDE) as f32 - half);
-                let w = 1.0 + tilt * x;
-                let (x, y) = ((x + shift) / w, y / w);
-                let wave = (0.5 * x).sin() + (0.43 * y + 1.0).cos() + (0.31 * (x + y)).sin();
-                let bump = (-((x - 5.0).powi(2) + (y - 14.0 - own).powi(2)) / 14.0).exp();
-                0.5 + 0.08 * wave + 0.3 * bump
-            })
-            .collect()
-    }
 
     fn energy(a: &[f32], b: &[f32]) -> (f32, f32) {
         let roi = Roi { cx: 100.0, cy: 100.0, size: 150.0, angle: 0.0 };

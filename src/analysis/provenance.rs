@@ -113,7 +113,10 @@ pub fn weigh<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Weighed {
     let mut scores = [0.0f64; Class::ALL.len()];
     let mut injection = 0.0;
     let capped = |v: f64| if v.is_finite() { v.clamp(-FINDING_CAP, FINDING_CAP) } else { 0.0 };
-    for finding in findings.into_iter().filter(|f| f.outcome == Outcome::Found) {
+    let mut counted: Vec<_> = findings.into_iter().filter(|f| f.outcome == Outcome::Found).collect();
+    // Sums of floating-point numbers depend on their order.
+    counted.sort_by(|a, b| a.weight.total_cmp(&b.weight).then(a.injection.total_cmp(&b.injection)));
+    for finding in counted {
         for (score, class) in scores.iter_mut().zip(Class::ALL) {
             if finding.class == Some(*class) {
                 *score += capped(finding.weight);

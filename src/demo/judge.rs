@@ -15,19 +15,23 @@ pub struct Finding {
     pub expected: String,
     /// Seconds from the onset of the attack to the alert.
     pub time_to_alert: Option<f64>,
-    pub met: bool,
+    /// The attack was alerted, or the genuine clip was not.
+    pub right: bool,
+    /// And so within [`LIMIT_S`] of the onset.
+    pub in_time: bool,
 }
 
 /// Compares. `onset` is when the attack begins, seconds; none for a genuine recording.
 pub fn judge(case: &Case, onset: Option<f64>, played: &Played) -> Finding {
-    let finding = |verdict: String, expected: String, time_to_alert, met| Finding {
+    let finding = |verdict: String, expected: String, time_to_alert: Option<f64>, right| Finding {
         clip: case.name.clone(),
         kind: case.kind.name(),
         mode: if case.mode == Mode::Live { "live" } else { "sync" },
         verdict,
         expected,
+        in_time: right && time_to_alert.is_none_or(|t| t <= LIMIT_S),
         time_to_alert,
-        met,
+        right,
     };
     let said = |a: &Heard| format!("alert at {:.1} s ({})", a.at, a.signal);
     let worst = played.worst_state.map_or_else(String::new, |s| format!(", worst {s}"));
@@ -47,7 +51,7 @@ pub fn judge(case: &Case, onset: Option<f64>, played: &Played) -> Finding {
         Some(a) if a.at < onset => finding(format!("false {}", said(a)), expected, None, false),
         Some(a) => {
             let time = a.at + a.delay - onset;
-            finding(said(a), expected, Some(time), time <= LIMIT_S)
+            finding(said(a), expected, Some(time), true)
         }
     }
 }
@@ -66,10 +70,10 @@ pub fn table(findings: &[Finding], planned: usize) -> String {
                 f.expected.clone(),
                 f.verdict.clone(),
                 f.time_to_alert.map_or_else(|| "-".into(), |t| format!("{t:.2} s")),
-                match (f.met, f.time_to_alert) {
-                    (true, _) => "ok".into(),
-                    (false, Some(_)) => "LATE".into(),
-                    (false, None) => "MISSED".into(),
+                match (f.right, f.in_time) {
+                    (true, true) => "ok".into(),
+                    (true, false) => "LATE".into(),
+                    (false, _) => "WRONG".into(),
                 },
             ]
         })
@@ -78,8 +82,9 @@ pub fn table(findings: &[Finding], planned: usize) -> String {
         let cells = rows.iter().chain([&head]).filter_map(|r| r.get(i));
         cells.map(|c| c.chars().count()).max().unwrap_or_default()
     };
-    let (good, bad, bold) = (
+    let (good, late, bad, bold) = (
         Style::new().fg_color(Some(AnsiColor::Green.into())),
+        Style::new().fg_color(Some(AnsiColor::Yellow.into())),
         Style::new().fg_color(Some(AnsiColor::Red.into())).bold(),
         Style::new().bold(),
     );
@@ -99,12 +104,22 @@ pub fn table(findings: &[Finding], planned: usize) -> String {
     };
     let mut text = line(&head, bold) + "\n";
     for (row, f) in rows.iter().zip(findings) {
-        text += &line(row, if f.met { good } else { bad });
+        let style = match (f.right, f.in_time) {
+            (true, true) => good,
+            (true, false) => late,
+            (false, _) => bad,
+        };
+        text += &line(row, style);
         text += "\n";
     }
-    let met = findings.iter().filter(|f| f.met).count();
-    let (style, word) = if met == planned { (good, "PASS") } else { (bad, "FAIL") };
-    text + &format!("\n{style}{word}{style:#}: {met} of {planned} clips judged as expected\n")
+    let right = findings.iter().filter(|f| f.right).count();
+    let slow = findings.iter().filter(|f| f.right && !f.in_time).count();
+    let (style, word) = if right == planned { (good, "PASS") } else { (bad, "FAIL") };
+    text += &format!("\n{style}{word}{style:#}: {right} of {planned} clips judged right");
+    if slow > 0 {
+        text += &format!("; {late}{slow} of them LATE{late:#}: later than the {LIMIT_S:.0} s aimed at");
+    }
+    text + "\n"
 }
 
 #[cfg(test)]
@@ -129,20 +144,22 @@ mod tests {
 
     #[test]
     fn a_genuine_clip_must_stay_without_an_alert() {
-        assert!(judge(&case(Kind::Genuine), None, &played(&[])).met);
-        assert!(!judge(&case(Kind::Genuine), None, &played(&[(7.0, 0.0)])).met);
+        assert!(judge(&case(Kind::Genuine), None, &played(&[])).right);
+        assert!(!judge(&case(Kind::Genuine), None, &played(&[(7.0, 0.0)])).right);
     }
 
     #[test]
     fn an_attack_must_be_alerted_in_time_and_not_before_it_begins() {
-        let met = |alerts: &[(f64, f64)]| judge(&case(Kind::Loop), Some(3.0), &played(alerts));
-        assert!(met(&[(5.9, 0.0)]).met);
-        assert_eq!(met(&[(5.5, 0.25)]).time_to_alert, Some(2.75));
-        assert!(!met(&[(5.9, 0.2)]).met, "the delay of a live stream counts");
-        assert!(!met(&[(6.1, 0.0)]).met);
-        assert!(!met(&[]).met);
-        let early = met(&[(1.0, 0.0), (4.0, 0.0)]);
-        assert!(!early.met && early.verdict.starts_with("false alert"), "{early:?}");
+        let found = |alerts: &[(f64, f64)]| judge(&case(Kind::Loop), Some(3.0), &played(alerts));
+        assert!(found(&[(5.9, 0.0)]).in_time);
+        assert_eq!(found(&[(5.5, 0.25)]).time_to_alert, Some(2.75));
+        let late = found(&[(5.9, 0.2)]);
+        assert!(late.right && !late.in_time, "the delay of a live stream counts");
+        assert!(!found(&[(6.1, 0.0)]).in_time);
+        let missed = found(&[]);
+        assert!(!missed.right && !missed.in_time);
+        let early = found(&[(1.0, 0.0), (4.0, 0.0)]);
+        assert!(!early.right && !early.in_time && early.verdict.starts_with("false alert"), "{early:?}");
     }
 
     #[test]
@@ -152,7 +169,10 @@ mod tests {
         assert!(table(std::slice::from_ref(&good), 2).contains("FAIL"), "a clip was not reached");
         assert!(table(std::slice::from_ref(&good), 1).contains("PASS"));
         let text = table(&[good, bad], 2);
-        assert!(text.contains("MISSED") && text.contains("FAIL"), "{text}");
-        assert!(text.trim_end().ends_with("1 of 2 clips judged as expected"), "{text}");
+        assert!(text.contains("WRONG") && text.contains("FAIL"), "{text}");
+        assert!(text.trim_end().ends_with("1 of 2 clips judged right"), "{text}");
+        let late = judge(&case(Kind::Loop), Some(3.0), &played(&[(9.0, 0.0)]));
+        let text = table(&[late], 1);
+        assert!(text.contains("LATE") && text.contains("PASS") && text.contains("1 of 1"), "{text}");
     }
 }

@@ -1,6 +1,29 @@
-//! Who made this stream: what the machine knows of the source behind it.
+//! Camera-source provenance: who made this stream?
+//!
+//! `walk` finds the sources upstream, `identity` reads names and properties, [`device`] asks drivers ([`v4l2`], [`sysfs`],
+//! with what is [`known`] of makes), `pipewire` asks PipeWire, `probes` look at what passes, `environment` at the machine;
+//! `monitor` leads them on a thread of its own, `report` is what comes of it, and `policy` says whether it is welcome.
 
 pub mod device;
 pub mod known;
 pub mod sysfs;
 pub mod v4l2;
+
+#[cfg(feature = "plugin")]
+pub mod environment;
+#[cfg(feature = "plugin")]
+pub mod identity;
+#[cfg(feature = "plugin")]
+pub mod monitor;
+#[cfg(feature = "plugin")]
+pub mod pipewire;
+#[cfg(feature = "plugin")]
+pub mod policy;
+#[cfg(feature = "plugin")]
+pub mod probes;
+#[cfg(feature = "plugin")]
+pub mod report;
+#[cfg(feature = "plugin")]
+pub mod timed;
+#[cfg(feature = "plugin")]
+pub mod walk;

@@ -240,3 +240,74 @@ impl FaceSignal for Planarity {
         self.pairs.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::align::Roi;
+    use crate::analysis::mesh::Pose;
+    use crate::analysis::patch::picture;
+    use crate::analysis::quality::Quality;
+
+    /// A mesh whose lids and lips lie about the bump of [`picture`], the rest all over the face.
+    fn mesh(patch: &Patch) -> FaceMesh {
+        let half = SIDE as f32 / 2.0;
+        let mut points: Vec<[f32; 3]> = Vec::new();
+        for i in 0..SURFACE {
+            let a = i as f32 * 2.399_963;
+            let r = ((i as f32 + 0.5) / SURFACE as f32).sqrt();
+            let moving = EYE_REGION.contains(&i) || LIPS.contains(&i);
+            let (cx, cy, size) = if moving { (5.0, 14.0, 6.0) } else { (0.0, 0.0, half - 8.0) };
+            let [x, y] = patch.to_frame(half + cx + size * r * a.cos(), half + cy + size * r * a.sin());
+            points.push([x, y, 0.0]);
+        }
+        FaceMesh { points, presence: 1.0 }
+    }
+
+    /// The features after `frames` frames at 12.5 a second, if there are any.
+    fn run(frames: u64, gap_at: u64, shape: impl Fn(f32) -> (f32, f32)) -> Option<Vec<f64>> {
+        let calibration = Calibration::built_in().unwrap();
+        let mut signal = Planarity::default();
+        let mut last = None;
+        for i in 0..frames {
+            let (shift, own) = shape(i as f32 * 0.08);
+            let roi = Roi { cx: 100.0, cy: 100.0, size: 150.0, angle: 0.0 };
+            let patch = Patch::from_pixels(&picture(0.0, shift, own), roi);
+            let mesh = mesh(&patch);
+            let gap = if i >= gap_at { 2_000_000_000 } else { 0 };
+            last = signal.observe(
+                &FaceObservation {
+                    pts: i * 80_000_000 + gap,
+                    mesh: &mesh,
+                    kind: MeshKind::V2,
+                    pose: Pose::default(),
+                    quality: Quality::default(),
+                    blendshapes: None,
+                    patch: &patch,
+                    skin: [[0.5; 3]; 3],
+                },
+                &calibration,
+            );
+        }
+        last.map(|r| r.features)
+    }
+
+    #[test]
+    fn parts_that_move_by_themselves_stand_out_of_a_face_that_moves_as_a_whole() {
+        let sway = |t: f32| 1.5 * (2.0 * t).sin();
+        let photo = run(40, 99, |t| (sway(t), 0.0)).unwrap();
+        let alive = run(40, 99, |t| (sway(t), 3.0 * (5.0 * t).sin())).unwrap();
+        for feature in ["ln-excess-long", "ln-excess-short"] {
+            let at = FEATURES.iter().position(|f| *f == feature).unwrap();
+            assert!(alive[at] > photo[at] + 1.0, "{feature}: {} {}", alive[at], photo[at]);
+        }
+    }
+
+    #[test]
+    fn it_speaks_only_of_an_unbroken_window() {
+        let sway = |t: f32| ((2.0 * t).sin(), 0.0);
+        assert!(run(5, 99, sway).is_none(), "nothing to compare with yet");
+        assert!(run(30, 99, sway).is_some());
+        assert!(run(30, 26, sway).is_none(), "a gap of two seconds");
+    }
+}

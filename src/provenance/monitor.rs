@@ -1,0 +1,275 @@
+//! The thread that finds out where a stream comes from.
+//!
+//! It walks upstream from an element's input pad, puts probes on the pads it finds, asks drivers, weighs what came of it
+//! and tells whoever owns it. It has no clock of its own: the stream's buffers ring its bell, once a second of stream
+//! time, and every stream start, caps change and reconfiguration makes it walk again.
+
+use super::identity::Identity;
+use super::policy::Policy;
+use super::probes::Probes;
+use super::report::SourceReport;
+use super::timed::Timed;
+use super::walk::{Origin, origins};
+use crate::analysis::provenance::Finding;
+use gst::prelude::*;
+use gstreamer as gst;
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+/// How long a driver or a service may take to answer.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Stream time between two evaluations, ns.
+const INTERVAL: u64 = 1_000_000_000;
+/// Buffers between two evaluations of a stream without times.
+const BUFFERS: u64 = 30;
+
+/// Told of each source's first report and of those that say something else. Called without a lock held.
+pub type Listener = Box<dyn Fn(&Arc<SourceReport>) + Send>;
+
+/// What a monitor is made with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub policy: Arc<Policy>,
+    /// Also look at the machine (loaded modules, virtual machine).
+    pub environment: bool,
+}
+
+#[derive(Debug, Default)]
+struct Bell {
+    rung: bool,
+    quit: bool,
+}
+
+/// What the streaming thread shares with the monitor's.
+#[derive(Debug)]
+struct Shared {
+    bell: Mutex<Bell>,
+    ring: Condvar,
+    /// PTS from which the next buffer rings; 0 makes any.
+    due: AtomicU64,
+    /// Buffers without PTS since the last ring.
+    timeless: AtomicU64,
+    reports: Mutex<Vec<Arc<SourceReport>>>,
+}
+
+impl Shared {
+    fn bell(&self) -> MutexGuard<'_, Bell> {
+        self.bell.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ring(&self) {
+        self.bell().rung = true;
+        self.ring.notify_one();
+    }
+
+    /// On the streaming thread, for every buffer.
+    fn passed(&self, pts: Option<gst::ClockTime>) {
+        let due = self.due.load(Ordering::Relaxed);
+        let rings = match pts.map(gst::ClockTime::nseconds) {
+            // After a seek backwards the next moment lies far ahead: then it is now.
+            Some(pts) if pts >= due || due - pts > 2 * INTERVAL => {
+                self.due.store(pts.saturating_add(INTERVAL), Ordering::Relaxed);
+                true
+            }
+            Some(_) => false,
+            None => self.timeless.fetch_add(1, Ordering::Relaxed) % BUFFERS == 0,
+        };
+        if rings {
+            self.ring();
+        }
+    }
+}
+
+/// Runs while it lives; dropping it joins its thread and takes its probes away.
+#[derive(Debug)]
+pub struct Monitor {
+    shared: Arc<Shared>,
+    pad: gst::Pad,
+    probe: Option<gst::PadProbeId>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Monitor {
+    /// Watches what feeds `pad`, an input pad.
+    pub fn start(pad: &gst::Pad, options: Options, listener: Listener) -> io::Result<Self> {
+        let shared = Arc::new(Shared {
+            bell: Mutex::default(),
+            ring: Condvar::new(),
+            due: AtomicU64::new(0),
+            timeless: AtomicU64::new(0),
+            reports: Mutex::default(),
+        });
+        let seen = Arc::clone(&shared);
+        let mask = gst::PadProbeType::BUFFER
+            | gst::PadProbeType::BUFFER_LIST
+            | gst::PadProbeType::EVENT_DOWNSTREAM
+            | gst::PadProbeType::EVENT_UPSTREAM;
+        let probe = pad.add_probe(mask, move |_, info| {
+            match &info.data {
+                Some(gst::PadProbeData::Buffer(buffer)) => seen.passed(buffer.pts()),
+                Some(gst::PadProbeData::BufferList(list)) => seen.passed(list.get(0).and_then(|b| b.pts())),
+                Some(gst::PadProbeData::Event(event)) => {
+                    use gst::EventType as E;
+                    if matches!(event.type_(), E::StreamStart | E::Caps | E::Tag | E::Reconfigure) {
+                        // The links may change while the event travels: the next buffer finds them made.
+                        seen.due.store(0, Ordering::Relaxed);
+                    }
+                }
+                _ => {}
+            }
+            gst::PadProbeReturn::Ok
+        });
+        let mut work = Work {
+            pad: pad.clone(),
+            options,
+            listener,
+            shared: Arc::clone(&shared),
+            watched: Vec::new(),
+            environment: None,
+        };
+        let thread = Builder::new().name("deepfake-source".into()).spawn(move || work.run())?;
+        Ok(Self { shared, pad: pad.clone(), probe, thread: Some(thread) })
+    }
+
+    /// The newest report of every source of the stream.
+    pub fn reports(&self) -> Vec<Arc<SourceReport>> {
+        self.shared.reports.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        if let Some(probe) = self.probe.take() {
+            self.pad.remove_probe(probe);
+        }
+        self.shared.bell().quit = true;
+        self.shared.ring.notify_one();
+        if let Some(thread) = self.thread.take()
+            && thread.thread().id() != std::thread::current().id()
+        {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// One source that is being watched.
+struct Watched {
+    origin: Origin,
+    identity: Identity,
+    device: BTreeMap<String, String>,
+    /// Those that are made once: of names, drivers, services.
+    fixed: Vec<Finding>,
+    probes: Probes,
+    told: Option<Arc<SourceReport>>,
+}
+
+/// The thread's own.
+struct Work {
+    pad: gst::Pad,
+    options: Options,
+    listener: Listener,
+    shared: Arc<Shared>,
+    watched: Vec<Watched>,
+    environment: Option<Vec<Finding>>,
+}
+
+impl Work {
+    fn run(&mut self) {
+        loop {
+            {
+                let mut bell = self.shared.bell();
+                while !bell.rung && !bell.quit {
+                    bell = self.shared.ring.wait(bell).unwrap_or_else(PoisonError::into_inner);
+                }
+                if bell.quit {
+                    return;
+                }
+                bell.rung = false;
+            }
+            // A defect in a check must not end the process; the source is then told of as before.
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.round()));
+        }
+    }
+
+    fn round(&mut self) {
+        let found = origins(&self.pad);
+        let same = found.len() == self.watched.len()
+            && found.iter().zip(&self.watched).all(|(origin, watched)| *origin == watched.origin);
+        if !same {
+            // Those that stay keep their probes and what they have learnt.
+            let mut old = std::mem::take(&mut self.watched);
+            for origin in found {
+                let kept = old.iter().position(|w| w.origin == origin).map(|i| old.swap_remove(i));
+                let watched = kept.unwrap_or_else(|| self.watch(origin));
+                self.watched.push(watched);
+            }
+        }
+        let environment = self.environment();
+        let mut reports = Vec::new();
+        for watched in &mut self.watched {
+            let mut findings = watched.fixed.clone();
+            findings.extend(environment.iter().cloned());
+            findings.extend(watched.probes.findings(&watched.identity));
+            let mut report = SourceReport::new(watched.identity.clone(), watched.device.clone(), findings);
+            report.violation = self.options.policy.violation(&report);
+            let report = Arc::new(report);
+            let news = watched.told.as_ref().is_none_or(|told| told.differs(&report));
+            if news {
+                watched.told = Some(Arc::clone(&report));
+            }
+            reports.push((report, news));
+        }
+        let all = reports.iter().map(|(report, _)| Arc::clone(report)).collect();
+        *self.shared.reports.lock().unwrap_or_else(PoisonError::into_inner) = all;
+        for (report, _) in reports.iter().filter(|(_, news)| *news) {
+            (self.listener)(report);
+        }
+    }
+
+    /// Looks at a new source: its names, its device, and probes on its way.
+    fn watch(&self, origin: Origin) -> Watched {
+        let identity = Identity::of(&origin);
+        let mut fixed = identity.findings();
+        let mut device = BTreeMap::new();
+        let node = identity.v4l2_node().map(str::to_owned);
+        if let Some(node) = node {
+            let path = std::path::PathBuf::from(&node);
+            let ask = move || super::device::inspect(&path, &super::device::Roots::default());
+            match Timed::run("deepfake-device", PATIENCE, ask) {
+                Ok(found) => {
+                    device = found.facts.texts();
+                    fixed.extend(found.findings);
+                }
+                Err(error) => {
+                    fixed.push(Finding::not_readable("v4l2-driver", format!("{node}: {error}")));
+                }
+            }
+        }
+        if identity.factory == "pipewiresrc" {
+            let element = origin.element.clone();
+            match Timed::run("deepfake-pipewire", PATIENCE, move || super::pipewire::node(&element)) {
+                Ok((facts, findings)) => {
+                    device.extend(facts);
+                    fixed.extend(findings);
+                }
+                Err(error) => {
+                    fixed.push(Finding::not_readable("pipewire-node", error.to_string()));
+                }
+            }
+        }
+        let probes = Probes::attach(&origin, &identity);
+        Watched { origin, identity, device, fixed, probes, told: None }
+    }
+
+    fn environment(&mut self) -> Vec<Finding> {
+        if !self.options.environment {
+            return Vec::new();
+        }
+        let look = || super::environment::findings(std::path::Path::new("/"));
+        self.environment.get_or_insert_with(look).clone()
+    }
+}
