@@ -249,7 +249,7 @@ def main():
     try:
         if platform.system() != "Linux" or platform.machine() != "x86_64":
             raise Skip("it is for Linux on x86-64")
-        program = (options.program or newest("deepfake-source", "examples/inspect-device"))
+        program = (options.program or newest("deepfake-source"))
         if not program or not program.is_file():
             raise SystemExit("camera-lab: no deepfake-source: build it (cargo build --features tools)")
         LAB.mkdir(parents=True, exist_ok=True)
