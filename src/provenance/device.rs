@@ -363,7 +363,7 @@ fn contradiction(facts: &DeviceFacts) -> Finding {
 fn card_name(facts: &DeviceFacts) -> Finding {
     let shown = names(facts).next().unwrap_or_default().to_owned();
     if let Some(part) = names(facts).find_map(known::software_name) {
-        return fake(6.5, format!("it calls itself {shown:?}: {part} is software")).injected(1.0);
+        return fake(5.5, format!("it calls itself {shown:?}: {part} is software")).injected(1.0);
     }
     if let Some(part) = names(facts).find_map(known::grabber_name) {
         return fake(6.5, format!("it calls itself {shown:?}: {part} takes a cable's signal")).injected(1.5);

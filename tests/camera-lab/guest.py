@@ -14,6 +14,7 @@ PROGRAM, MODULES = sys.argv[1:3]
 OUT = Path("/run/out")
 CLASS = Path("/sys/class/video4linux")
 WAIT = 40.0
+C920 = "HD Pro Webcam C920"
 
 
 def modprobe(module, *options):
@@ -70,11 +71,11 @@ def vivid(log):
     return node, capture(node, log)
 
 
-def loopback(*options):
+def loopback(module, *options):
     def case(log):
         before = nodes()
-        modprobe("v4l2loopback", *options)
-        (node,) = until("v4l2loopback", lambda: nodes() - before)
+        modprobe(module, *options)
+        (node,) = until(module, lambda: nodes() - before)
         process = feed(node, log)
         seen = capture(node, log)
         return node, seen, process
@@ -82,8 +83,8 @@ def loopback(*options):
     return case
 
 
-def unload_loopback():
-    subprocess.run(["modprobe", "-d", MODULES, "-r", "v4l2loopback"], check=True)
+def unload(module):
+    subprocess.run(["modprobe", "-d", MODULES, "-r", module], check=True)
 
 
 def idle_loopback(log):
@@ -100,15 +101,6 @@ def play_camera(log):
     modprobe("gadgetfs")
     subprocess.run(["mount", "-t", "gadgetfs", "gadgetfs", str(folder)], check=True)
     return subprocess.Popen([sys.executable, gadget.__file__, str(folder)], stdout=log, stderr=log)
-
-
-def stop_camera(controller):
-    def after():
-        subprocess.run(["umount", "/run/gadget"], check=True)
-        for module in ["gadgetfs", controller]:
-            subprocess.run(["modprobe", "-d", MODULES, "-r", module], check=True)
-
-    return after
 
 
 def usb_node(before):
@@ -155,19 +147,25 @@ def usb_ip(log):
     return node, capture(node, log)
 
 
-# The loopback module is loaded anew for each of its cases, so they come in pairs with their clean-up.
+# Name, expected class, how it is made, what has to be unloaded after it.
 CASES = [
-    ("vivid", "virtual", vivid, None),
-    ("v4l2loopback, idle, named Integrated Camera", "virtual", idle_loopback, unload_loopback),
-    ("v4l2loopback, default name, fed", "virtual", loopback(), unload_loopback),
+    ("vivid", "virtual", vivid, []),
+    ("v4l2loopback, idle, named Integrated Camera", "virtual", idle_loopback, ["v4l2loopback"]),
+    ("v4l2loopback, default name, fed", "virtual", loopback("v4l2loopback"), ["v4l2loopback"]),
     (
-        "v4l2loopback, forged C920, exclusive_caps, fed",
+        "v4l2loopback, named C920, exclusive_caps, fed",
         "virtual",
-        loopback("card_label=HD Pro Webcam C920", "exclusive_caps=1"),
-        unload_loopback,
+        loopback("v4l2loopback", f"card_label={C920}", "exclusive_caps=1"),
+        ["v4l2loopback"],
     ),
-    ("USB gadget on dummy_hcd, forged C920, fed", "virtual", dummy_hcd, stop_camera("dummy_hcd")),
-    ("the same gadget over USB/IP, fed", "virtual", usb_ip, None),
+    (
+        "v4l2loopback built anew as uvcvideo, fed",
+        "virtual",
+        loopback("disguised", f"card_label={C920}", "exclusive_caps=1"),
+        ["disguised"],
+    ),
+    ("USB gadget on dummy_hcd, forged C920, fed", "virtual", dummy_hcd, ["gadgetfs", "dummy_hcd"]),
+    ("the same gadget over USB/IP, fed", "virtual", usb_ip, []),
 ]
 
 
@@ -197,11 +195,13 @@ def main():
             for process in processes:
                 process.terminate()
                 process.wait()
-            if after:
-                try:
-                    after()
-                except subprocess.CalledProcessError as error:
-                    log.write(f"{error}\n")
+            try:
+                if "gadgetfs" in after:
+                    subprocess.run(["umount", "/run/gadget"], check=True)
+                for module in after:
+                    unload(module)
+            except subprocess.CalledProcessError as error:
+                log.write(f"{error}\n")
         result["seconds"] = round(time.monotonic() - begun, 1)
         with (OUT / "cases.jsonl").open("a") as to:
             to.write(json.dumps(result) + "\n")
