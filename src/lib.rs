@@ -21,6 +21,8 @@ pub mod recorded;
 pub mod redteam;
 #[cfg(feature = "plugin")]
 mod structure;
+#[cfg(feature = "plugin")]
+mod view;
 
 #[cfg(feature = "plugin")]
 use gstreamer as gst;

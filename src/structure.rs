@@ -66,7 +66,10 @@ pub(crate) fn array<T>(
 }
 
 /// The structure inside an array's element.
-fn inner<'a>(value: &'a glib::SendValue, field: &'static str) -> Result<&'a gst::StructureRef, Error> {
+pub(crate) fn inner<'a>(
+    value: &'a glib::SendValue,
+    field: &'static str,
+) -> Result<&'a gst::StructureRef, Error> {
     value.get::<&gst::StructureRef>().map_err(|e| Error::Type { field, detail: e.to_string() })
 }
 
