@@ -99,6 +99,10 @@ impl Analyst {
             bump(&self.shared.counters.failed);
             return Ok(());
         };
+        // A recording's verdicts must not depend on when another thread has found something out.
+        if self.mode == Mode::Live {
+            self.engine.set_source(self.shared.source.load().as_deref().cloned());
+        }
         let mut watch = StopWatch::start();
         let outcome =
             view::with_view(&frame, |v| self.engine.analyse(v, job.moment.pts, &self.prints, &mut watch));

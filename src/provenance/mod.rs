@@ -26,6 +26,8 @@ pub mod probes;
 #[cfg(feature = "plugin")]
 pub mod report;
 #[cfg(feature = "plugin")]
+pub mod tell;
+#[cfg(feature = "plugin")]
 pub mod timed;
 #[cfg(feature = "plugin")]
 pub mod walk;

@@ -28,8 +28,9 @@ const INTERVAL: u64 = 1_000_000_000;
 /// Buffers between two evaluations of a stream without times.
 const BUFFERS: u64 = 30;
 
-/// Told of each source's first report and of those that say something else. Called without a lock held.
-pub type Listener = Box<dyn Fn(&Arc<SourceReport>) + Send>;
+/// Told of each source's first report and of those that say something else (the second argument), with the newest of all
+/// sources (the first). Called without a lock held.
+pub type Listener = Box<dyn FnMut(&[Arc<SourceReport>], &SourceReport) + Send>;
 
 /// What a monitor is made with.
 #[derive(Clone, Debug)]
@@ -258,10 +259,10 @@ impl Work {
             }
             reports.push((report, news));
         }
-        let all = reports.iter().map(|(report, _)| Arc::clone(report)).collect();
-        *self.shared.reports.lock().unwrap_or_else(PoisonError::into_inner) = all;
+        let all: Vec<_> = reports.iter().map(|(report, _)| Arc::clone(report)).collect();
+        self.shared.reports.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&all);
         for (report, _) in reports.iter().filter(|(_, news)| *news) {
-            (self.listener)(report);
+            (self.listener)(&all, report);
         }
     }
 

@@ -202,7 +202,10 @@ impl Probes {
             // The room goes back, so that the streaming thread need not make new.
             let mut emptied = waiting;
             emptied.clear();
-            lock(units).waiting = emptied;
+            let mut units = lock(units);
+            if units.waiting.is_empty() {
+                units.waiting = emptied;
+            }
         }
         for pad in self.pads.iter().filter_map(glib::WeakRef::upgrade) {
             for index in 0..MAX_TAGS {
