@@ -1,6 +1,8 @@
 //! GStreamer plugin `deepfake`: says during a live call whether the face is a real person in front of a real camera.
 
 pub mod analysis;
+#[cfg(feature = "plugin")]
+pub mod cameraprovenance;
 #[cfg(feature = "tools")]
 pub mod demo;
 #[cfg(feature = "plugin")]
@@ -21,6 +23,8 @@ pub mod recorded;
 pub mod redteam;
 #[cfg(feature = "plugin")]
 mod structure;
+#[cfg(feature = "plugin")]
+mod view;
 
 #[cfg(feature = "plugin")]
 use gstreamer as gst;
@@ -30,6 +34,7 @@ fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     meta::register();
     overlay::register(Some(plugin))?;
     detect::register(Some(plugin))?;
+    cameraprovenance::register(Some(plugin))?;
     Ok(())
 }
 

@@ -1,8 +1,10 @@
-//! What the elements post on the bus, as types: `deepfake-verdict`, `deepfake-alert` and `deepfake-summary`.
+//! What the elements post on the bus, as types: `deepfake-verdict`, `deepfake-alert`,
+//! `deepfake-provenance` and `deepfake-summary`.
 //!
 //! An application calls [`parse`] on every bus message. `docs/metadata.md` describes the fields.
 
 use crate::analysis::verdict::{Alert, AlertKind, SCHEMA_VERSION, State, Verdict};
+use crate::provenance::report::SourceReport;
 pub use crate::structure::Error;
 use crate::structure::{
     NONE, array, c_text, check_version, evidence_array, field, named, read_evidence, read_verdict, time,
@@ -19,6 +21,8 @@ pub const VERDICT: &str = "deepfake-verdict";
 pub const ALERT: &str = "deepfake-alert";
 /// Name of [`SummaryMessage`]'s structure.
 pub const SUMMARY: &str = "deepfake-summary";
+/// Name of [`ProvenanceMessage`]'s structure.
+pub const PROVENANCE: &str = "deepfake-provenance";
 
 /// What every message carries. Start from `default()` and set what is known.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -117,6 +121,21 @@ pub struct SummaryMessage {
     pub time_in_state: BTreeMap<State, u64>,
 }
 
+/// What is known of a source of the stream: once it is known, and again when that changes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ProvenanceMessage {
+    #[serde(flatten)]
+    pub header: Header,
+    pub source: SourceReport,
+}
+
+impl ProvenanceMessage {
+    pub fn new(header: Header, source: SourceReport) -> Self {
+        Self { header, source }
+    }
+}
+
 /// Any message of this plugin.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type")]
@@ -128,6 +147,8 @@ pub enum DeepfakeMessage {
     Alert(AlertMessage),
     #[serde(rename = "deepfake-summary")]
     Summary(SummaryMessage),
+    #[serde(rename = "deepfake-provenance")]
+    Provenance(ProvenanceMessage),
 }
 
 impl DeepfakeMessage {
@@ -136,6 +157,7 @@ impl DeepfakeMessage {
             Self::Verdict(m) => &m.header,
             Self::Alert(m) => &m.header,
             Self::Summary(m) => &m.header,
+            Self::Provenance(m) => &m.header,
         }
     }
 
@@ -145,6 +167,7 @@ impl DeepfakeMessage {
             Self::Verdict(m) => gst::Structure::from(m),
             Self::Alert(m) => gst::Structure::from(m),
             Self::Summary(m) => gst::Structure::from(m),
+            Self::Provenance(m) => gst::Structure::from(m),
         };
         gst::message::Element::builder(structure).src(src).build()
     }
@@ -162,7 +185,12 @@ macro_rules! into_message {
         }
     )+ };
 }
-into_message!(Verdict(VerdictMessage), Alert(AlertMessage), Summary(SummaryMessage));
+into_message!(
+    Verdict(VerdictMessage),
+    Alert(AlertMessage),
+    Summary(SummaryMessage),
+    Provenance(ProvenanceMessage)
+);
 
 /// Reads a bus message: `None` if it is not one of this plugin's (or of a kind this version does not know),
 /// an error if it is but cannot be understood.
@@ -173,11 +201,12 @@ pub fn parse(message: &gst::MessageRef) -> Option<Result<DeepfakeMessage, Error>
         VERDICT => VerdictMessage::try_from(structure).map(Into::into),
         ALERT => AlertMessage::try_from(structure).map(Into::into),
         SUMMARY => SummaryMessage::try_from(structure).map(Into::into),
+        PROVENANCE => ProvenanceMessage::try_from(structure).map(Into::into),
         _ => return None,
     })
 }
 
-fn with_header(name: &'static str, header: &Header) -> gst::Structure {
+pub(crate) fn with_header(name: &'static str, header: &Header) -> gst::Structure {
     gst::Structure::builder(name)
         .field("schema-version", header.schema_version)
         .field("session-id", c_text(&header.session_id))
@@ -190,7 +219,7 @@ fn with_header(name: &'static str, header: &Header) -> gst::Structure {
         .build()
 }
 
-fn read_header(s: &gst::StructureRef, name: &'static str) -> Result<Header, Error> {
+pub(crate) fn read_header(s: &gst::StructureRef, name: &'static str) -> Result<Header, Error> {
     if s.name() != name {
         return Err(Error::Name { expected: name, found: s.name().to_string() });
     }

@@ -3,6 +3,7 @@
 //!
 //! Reading trusts nothing: a structure may come from another plugin, another version, or a mistake.
 
+use crate::analysis::provenance::{Class, Source};
 use crate::analysis::verdict::{Condition, Evidence, NormRect, SCHEMA_VERSION, State, TrackVerdict, Verdict};
 use glib::value::{FromValue, ValueTypeChecker};
 use gstreamer as gst;
@@ -66,7 +67,10 @@ pub(crate) fn array<T>(
 }
 
 /// The structure inside an array's element.
-fn inner<'a>(value: &'a glib::SendValue, field: &'static str) -> Result<&'a gst::StructureRef, Error> {
+pub(crate) fn inner<'a>(
+    value: &'a glib::SendValue,
+    field: &'static str,
+) -> Result<&'a gst::StructureRef, Error> {
     value.get::<&gst::StructureRef>().map_err(|e| Error::Type { field, detail: e.to_string() })
 }
 
@@ -147,6 +151,22 @@ pub(crate) fn write_verdict(s: &mut gst::StructureRef, verdict: &Verdict) {
     s.set("alert", verdict.alert);
     s.set("tracks", gst::Array::new(verdict.tracks.iter().map(track_structure)));
     s.set("stream-evidence", evidence_array(&verdict.stream_evidence));
+    // Left out while nobody has looked.
+    if let Some(source) = &verdict.source {
+        s.set("source-class", source.class.name());
+        s.set("source-confidence", source.confidence);
+        s.set("source-injection", source.injection);
+        s.set("source-reason", c_text(&source.reason));
+    }
+}
+
+fn read_source(s: &gst::StructureRef) -> Result<Source, Error> {
+    Ok(Source {
+        class: named(s, "source-class", Class::from_name)?,
+        confidence: field(s, "source-confidence")?,
+        injection: field(s, "source-injection")?,
+        reason: field::<&str>(s, "source-reason")?.to_owned(),
+    })
 }
 
 /// Reads what [`write_verdict`] wrote, whatever the structure's name.
@@ -161,6 +181,7 @@ pub(crate) fn read_verdict(s: &gst::StructureRef) -> Result<Verdict, Error> {
         alert: field(s, "alert")?,
         tracks: array(s, "tracks", read_track)?,
         stream_evidence: read_evidence(s, "stream-evidence")?,
+        source: if s.has_field("source-class") { Some(read_source(s)?) } else { None },
     })
 }
 

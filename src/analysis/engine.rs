@@ -8,6 +8,7 @@ use super::cusum::{Contribution, threshold};
 use super::fingerprint::Print;
 use super::frame::FrameView;
 use super::models::{BLENDSHAPE_POINTS, FaceModels};
+use super::provenance::Source;
 use super::quality::TOO_POOR;
 use super::sampler::{ALARM_RISK, CALIBRATE_NS, Phase};
 use super::signals::repeat::Repeat;
@@ -51,8 +52,8 @@ pub struct Trace {
 
 /// The longest step that evidence is carried over: after a gap the past says nothing of the time between, seconds.
 const LONGEST_STEP: f64 = 0.5;
-/// Hypotheses that have signals and are watched in parallel, for the threshold: presentation and replay. The
-/// families that have none yet cannot raise false alerts.
+/// Hypotheses that are watched in parallel over time, for the threshold: presentation and replay. Forgery has no signal
+/// yet, and what provenance says comes once and is capped: neither adds to the rate of false alerts.
 const HYPOTHESES: usize = 2;
 
 #[derive(Debug)]
@@ -77,6 +78,9 @@ pub struct Engine<M> {
     stream: Judge,
     stream_last: Option<u64>,
     last_print: Option<Print>,
+    source: Option<Source>,
+    /// Nats of `source` that are in the stream's sum already.
+    injection: f64,
     traces: Option<Vec<Trace>>,
 }
 
@@ -96,6 +100,8 @@ impl<M: FaceModels> Engine<M> {
             stream: Judge::new(threshold),
             stream_last: None,
             last_print: None,
+            source: None,
+            injection: 0.0,
             traces: None,
         }
     }
@@ -108,6 +114,12 @@ impl<M: FaceModels> Engine<M> {
     /// The features since the last call.
     pub fn take_traces(&mut self) -> Vec<Trace> {
         self.traces.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// From the next frame on this is known of the stream's source. It outlives [`Engine::reset`]: a new epoch does not
+    /// change who sends.
+    pub fn set_source(&mut self, source: Option<Source>) {
+        self.source = source;
     }
 
     /// The alert threshold, nats.
@@ -129,6 +141,7 @@ impl<M: FaceModels> Engine<M> {
         self.stream = Judge::new(self.threshold);
         self.stream_last = None;
         self.last_print = None;
+        self.injection = 0.0;
         self.started = None;
         self.newest_face = None;
         self.epoch = epoch;
@@ -197,6 +210,15 @@ impl<M: FaceModels> Engine<M> {
             contributions.push(contribution(signal, Family::Replay, &reading, dt));
             keep_trace(&mut self.traces, pts, 0, signal, reading.quality, &reading);
             evidence.push(into_evidence(signal, reading));
+        }
+        let injection = self.source.as_ref().map_or(0.0, |s| s.injection);
+        // Evidence of who sends comes once, not every second: what is new of it is added.
+        let gain = injection - std::mem::replace(&mut self.injection, injection);
+        contributions.push(Contribution { signal: "provenance", family: Family::Injection, gain });
+        if let Some(source) = &self.source {
+            let reason = format!("source {}: {}", source.class, source.reason);
+            let (signal, quality) = ("provenance".to_owned(), source.confidence);
+            evidence.push(Evidence { signal, llr: injection, quality, reason });
         }
         let evidence = strongest_first(evidence);
         let alert = self.stream.update(pts, &contributions, &evidence, self.epoch, None);
@@ -292,6 +314,7 @@ impl<M: FaceModels> Engine<M> {
             alert: judges().any(Judge::is_raised),
             tracks,
             stream_evidence,
+            source: self.source.clone(),
         }
     }
 }

@@ -90,6 +90,18 @@ impl Finding {
     }
 }
 
+/// What is known of a stream's source at a moment, as the verdict carries it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Source {
+    pub class: Class,
+    /// Probability of that class, 0..1.
+    pub confidence: f64,
+    /// For an injected source against an honest one of the same claim, nats.
+    pub injection: f64,
+    /// The strongest finding's.
+    pub reason: String,
+}
+
 /// No single finding counts for more than this, nats: each can be forged, misread or plainly wrong.
 pub const FINDING_CAP: f64 = 7.0;
 /// All findings together count for no more than this as evidence of injection, nats: short of an alert at the default

@@ -4,6 +4,7 @@
 //! they survive scaling. Log-likelihood ratios are natural logarithms of P(observation | attack) over
 //! P(observation | genuine): positive speaks for an attack, negative for a live person.
 
+use super::provenance::Source;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
@@ -132,8 +133,11 @@ pub struct Verdict {
     pub alert: bool,
     /// Faces by track id, ascending.
     pub tracks: Vec<TrackVerdict>,
-    /// Evidence that belongs to the stream rather than to a face (repeats, later provenance).
+    /// Evidence that belongs to the stream rather than to a face (repeats, provenance).
     pub stream_evidence: Vec<Evidence>,
+    /// Where the stream comes from, once that was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
 }
 
 impl Verdict {

@@ -5,7 +5,6 @@ use super::publish::Publisher;
 use super::settings::Mode;
 use super::shared::{Job, Shared};
 use super::stats::{StopWatch, bump};
-use super::view;
 use crate::analysis::chain::ChainError;
 use crate::analysis::engine::Engine;
 use crate::analysis::fingerprint::Print;
@@ -13,6 +12,7 @@ use crate::analysis::profile::Profile;
 use crate::analysis::sampler::Governor;
 use crate::analysis::verdict::{Condition, Verdict};
 use crate::inference::{self, FaceModelSet};
+use crate::view;
 use gst_video::VideoFrameRef;
 use gstreamer_video as gst_video;
 use std::sync::Arc;
@@ -99,6 +99,10 @@ impl Analyst {
             bump(&self.shared.counters.failed);
             return Ok(());
         };
+        // A recording's verdicts must not depend on when another thread has found something out.
+        if self.mode == Mode::Live {
+            self.engine.set_source(self.shared.source.load().as_deref().cloned());
+        }
         let mut watch = StopWatch::start();
         let outcome =
             view::with_view(&frame, |v| self.engine.analyse(v, job.moment.pts, &self.prints, &mut watch));

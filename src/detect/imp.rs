@@ -16,6 +16,9 @@ use crate::analysis::profile::Profile;
 use crate::analysis::verdict::{Condition, Verdict};
 use crate::formats::FORMATS;
 use crate::inference::{self, Digest, ErrorKind, FaceModelSet, Wanted};
+use crate::provenance::monitor::{Monitor, Options};
+use crate::provenance::report::SourceReport;
+use crate::provenance::tell::Teller;
 use atomic_refcell::AtomicRefCell;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -46,6 +49,8 @@ struct Running {
     /// In live mode; joined when dropped.
     worker: Option<Worker>,
     publisher: Option<Publisher>,
+    /// Joined when dropped.
+    _monitor: Option<Monitor>,
 }
 
 /// See the module.
@@ -183,6 +188,7 @@ impl BaseTransformImpl for Detect {
             analyst: None,
             worker: None,
             publisher: Some(publisher.clone()),
+            _monitor: self.monitor(&settings, &shared, &publisher)?,
         };
         match loaded {
             Ok((models, config)) => {
@@ -279,6 +285,9 @@ impl BaseTransformImpl for Detect {
             return Err(gst::FlowError::Flushing);
         };
         let shared = Arc::clone(tap.shared());
+        if shared.blocked.load(Ordering::Acquire) {
+            return Err(gst::FlowError::Error);
+        }
         let broken = shared.broken.load(Ordering::Acquire);
         if broken && shared.settings().on_error == OnError::Fail {
             return Err(gst::FlowError::Error);
@@ -362,6 +371,33 @@ impl Detect {
         if let Some(publisher) = publisher {
             publisher.summary();
         }
+    }
+
+    /// Starts to find out where the stream comes from, if that is wanted.
+    fn monitor(
+        &self,
+        settings: &Settings,
+        shared: &Arc<Shared>,
+        publisher: &Publisher,
+    ) -> Result<Option<Monitor>, gst::ErrorMessage> {
+        if !settings.provenance {
+            return Ok(None);
+        }
+        let (shared, publisher) = (Arc::clone(shared), publisher.clone());
+        let mut teller = Teller::new(self.obj().upcast_ref(), settings.policy.as_deref())?;
+        let options = Options { policy: teller.policy(), environment: settings.probe_environment };
+        let listener = move |reports: &[Arc<SourceReport>], news: &SourceReport| {
+            // Of several sources the most suspicious one speaks for the stream.
+            let worst = reports.iter().max_by(|a, b| a.injection.total_cmp(&b.injection));
+            shared.source.store(worst.map(|r| Arc::new(r.source())));
+            if teller.tell(news, publisher.source_header()) {
+                shared.blocked.store(true, Ordering::Release);
+            }
+        };
+        let pad = self.obj().sink_pad().clone();
+        Monitor::start(&pad, options, Box::new(listener))
+            .map(Some)
+            .map_err(|e| gst::error_msg!(gst::ResourceError::Failed, ["cannot start a thread: {e}"]))
     }
 
     fn load(&self, settings: &Settings) -> Result<(FaceModelSet, EngineConfig), StartError> {

@@ -12,7 +12,6 @@ mod settings;
 mod shared;
 mod stats;
 mod tap;
-mod view;
 mod worker;
 
 use gst::prelude::*;

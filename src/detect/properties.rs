@@ -96,6 +96,22 @@ pub fn all() -> Vec<ParamSpec> {
             .blurb("Whether a failing analysis stops the stream (fail) or lets it pass with a warning (pass)")
             .mutable_playing()
             .build(),
+        glib::ParamSpecBoolean::builder("provenance")
+            .nick("Provenance")
+            .blurb("Find out upstream where the stream comes from (camera, virtual camera, file, network, ...)")
+            .default_value(true)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecString::builder("policy")
+            .nick("Policy")
+            .blurb("TOML file of welcome and unwelcome sources; unset: an alert for virtual cameras")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecBoolean::builder("probe-environment")
+            .nick("Look at the machine")
+            .blurb("Also look at kernel modules, firmware and container marks of this machine")
+            .mutable_ready()
+            .build(),
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
             .nick("Statistics")
             .blurb("Frames seen, sampled, analysed, skipped; microseconds by stage; models, provider, memory")
@@ -144,6 +160,9 @@ pub fn set(settings: &mut Settings, name: &str, value: &Value) {
             settings.session_id = value.get::<Option<String>>().ok().flatten().unwrap_or_default()
         }
         "on-error" => take(&mut settings.on_error, value),
+        "provenance" => take(&mut settings.provenance, value),
+        "policy" => settings.policy = path(value),
+        "probe-environment" => take(&mut settings.probe_environment, value),
         _ => {}
     }
 }
@@ -165,6 +184,9 @@ pub fn get(settings: &Settings, name: &str) -> Option<Value> {
         "report-interval" => settings.report_interval.to_value(),
         "session-id" => settings.session_id.to_value(),
         "on-error" => settings.on_error.to_value(),
+        "provenance" => settings.provenance.to_value(),
+        "policy" => path_value(settings.policy.as_ref()),
+        "probe-environment" => settings.probe_environment.to_value(),
         _ => return None,
     })
 }

@@ -72,6 +72,13 @@ impl Publisher {
         self.post(&DeepfakeMessage::Alert(AlertMessage::new(self.header(moment), alert)));
     }
 
+    /// Messages about a source, with the newest verdict's moment.
+    pub fn source_header(&self) -> Header {
+        let last = self.tally.lock().unwrap_or_else(PoisonError::into_inner).last_moment;
+        let epoch = self.shared.epoch.load(Ordering::Acquire);
+        Header { epoch, ..self.header(last) }
+    }
+
     /// There is a new verdict: counted always, posted on change and every `report-interval`.
     pub fn verdict(&mut self, verdict: &Verdict, moment: Moment) {
         self.count(verdict, moment);

@@ -80,6 +80,10 @@ pub struct Settings {
     pub report_interval: u64,
     pub session_id: String,
     pub on_error: OnError,
+    /// Find out where the stream comes from.
+    pub provenance: bool,
+    pub policy: Option<PathBuf>,
+    pub probe_environment: bool,
 }
 
 impl Default for Settings {
@@ -99,6 +103,9 @@ impl Default for Settings {
             report_interval: DEFAULT_REPORT_INTERVAL,
             session_id: String::new(),
             on_error: OnError::default(),
+            provenance: true,
+            policy: None,
+            probe_environment: false,
         }
     }
 }

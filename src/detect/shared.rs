@@ -4,9 +4,10 @@ use super::mailbox::Mailbox;
 use super::settings::Settings;
 use super::stats::{Counters, Timings, bump};
 use crate::analysis::fingerprint::Print;
+use crate::analysis::provenance::Source;
 use crate::analysis::verdict::{Condition, Verdict};
 use crate::meta::Prepared;
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use gstreamer as gst;
 use gstreamer_video as gst_video;
 use once_cell::sync::OnceCell;
@@ -82,6 +83,10 @@ pub struct Shared {
     pub interval: AtomicU64,
     /// The analysis has stopped for good.
     pub broken: AtomicBool,
+    /// The policy wants no more of this stream.
+    pub blocked: AtomicBool,
+    /// What is known of the stream's source.
+    pub source: ArcSwapOption<Source>,
     pub counters: Counters,
     pub timings: Timings,
     /// `name@sha256:...` of the models, and the provider that runs them.
@@ -104,6 +109,8 @@ impl Shared {
             new_epoch: AtomicBool::new(true),
             interval: AtomicU64::new(interval),
             broken: AtomicBool::new(false),
+            blocked: AtomicBool::new(false),
+            source: ArcSwapOption::empty(),
             counters: Counters::default(),
             timings: Timings::default(),
             models: Vec::new(),

@@ -3,10 +3,10 @@
 
 use super::shared::{Job, Moment, Published, Shared};
 use super::stats::bump;
-use super::view;
 use crate::analysis::fingerprint::Fingerprint;
 use crate::analysis::sampler::Grid;
 use crate::meta;
+use crate::view;
 use gst_video::{VideoFrameRef, VideoInfo};
 use gstreamer as gst;
 use gstreamer_video as gst_video;

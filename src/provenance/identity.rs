@@ -188,6 +188,14 @@ impl Identity {
         self.names().any(|n| CAMERA_INTERFACES.contains(&n))
     }
 
+    /// What the source claims to be: an injection is a lie about that.
+    pub fn claim(&self) -> Class {
+        if self.is_camera_interface() {
+            return Class::Physical;
+        }
+        self.element_finding().class.unwrap_or_default()
+    }
+
     /// The file of the V4L2 device it reads, if it does.
     pub fn v4l2_node(&self) -> Option<&str> {
         let path = |name: &str| self.properties.get(name).map(String::as_str);

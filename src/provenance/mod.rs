@@ -1,7 +1,7 @@
 //! Camera-source provenance: who made this stream?
 //!
 //! `walk` finds the sources upstream, `identity` reads names and properties, [`device`] asks drivers ([`v4l2`], [`sysfs`],
-//! with what is [`known`] of makes), `pipewire` asks PipeWire, `probes` look at what passes, `environment` at the machine;
+//! with what is [`known`] of makes), `pipewire` asks PipeWire, `probes` and `pictures` look at what passes, `environment` at the machine;
 //! `monitor` leads them on a thread of its own, `report` is what comes of it, and `policy` says whether it is welcome.
 
 pub mod device;
@@ -16,6 +16,8 @@ pub mod identity;
 #[cfg(feature = "plugin")]
 pub mod monitor;
 #[cfg(feature = "plugin")]
+mod pictures;
+#[cfg(feature = "plugin")]
 pub mod pipewire;
 #[cfg(feature = "plugin")]
 pub mod policy;
@@ -24,6 +26,10 @@ pub mod probes;
 #[cfg(feature = "plugin")]
 pub mod report;
 #[cfg(feature = "plugin")]
+pub mod tell;
+#[cfg(feature = "plugin")]
 pub mod timed;
 #[cfg(feature = "plugin")]
 pub mod walk;
+#[cfg(feature = "plugin")]
+mod wire;

@@ -5,6 +5,7 @@
 //! time, and every stream start, caps change and reconfiguration makes it walk again.
 
 use super::identity::Identity;
+use super::pictures::{Forensics, Pictures};
 use super::policy::Policy;
 use super::probes::Probes;
 use super::report::SourceReport;
@@ -27,8 +28,9 @@ const INTERVAL: u64 = 1_000_000_000;
 /// Buffers between two evaluations of a stream without times.
 const BUFFERS: u64 = 30;
 
-/// Told of each source's first report and of those that say something else. Called without a lock held.
-pub type Listener = Box<dyn Fn(&Arc<SourceReport>) + Send>;
+/// Told of each source's first report and of those that say something else (the second argument), with the newest of all
+/// sources (the first). Called without a lock held.
+pub type Listener = Box<dyn FnMut(&[Arc<SourceReport>], &SourceReport) + Send>;
 
 /// What a monitor is made with.
 #[derive(Clone, Debug)]
@@ -40,7 +42,10 @@ pub struct Options {
 
 #[derive(Debug, Default)]
 struct Bell {
+    /// It is time to evaluate.
     rung: bool,
+    /// A picture waits.
+    picture: bool,
     quit: bool,
 }
 
@@ -53,6 +58,7 @@ struct Shared {
     due: AtomicU64,
     /// Buffers without PTS since the last ring.
     timeless: AtomicU64,
+    pictures: Pictures,
     reports: Mutex<Vec<Arc<SourceReport>>>,
 }
 
@@ -61,25 +67,29 @@ impl Shared {
         self.bell.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ring(&self) {
-        self.bell().rung = true;
-        self.ring.notify_one();
+    /// On the streaming thread, for every buffer.
+    fn passed(&self, buffer: &gst::Buffer) {
+        let kept = self.pictures.passed(buffer);
+        let evaluate = self.is_due(buffer.pts());
+        if kept || evaluate {
+            let mut bell = self.bell();
+            bell.rung |= evaluate;
+            bell.picture |= kept;
+            drop(bell);
+            self.ring.notify_one();
+        }
     }
 
-    /// On the streaming thread, for every buffer.
-    fn passed(&self, pts: Option<gst::ClockTime>) {
+    fn is_due(&self, pts: Option<gst::ClockTime>) -> bool {
         let due = self.due.load(Ordering::Relaxed);
-        let rings = match pts.map(gst::ClockTime::nseconds) {
+        match pts.map(gst::ClockTime::nseconds) {
             // After a seek backwards the next moment lies far ahead: then it is now.
             Some(pts) if pts >= due || due - pts > 2 * INTERVAL => {
                 self.due.store(pts.saturating_add(INTERVAL), Ordering::Relaxed);
                 true
             }
             Some(_) => false,
-            None => self.timeless.fetch_add(1, Ordering::Relaxed) % BUFFERS == 0,
-        };
-        if rings {
-            self.ring();
+            None => self.timeless.fetch_add(1, Ordering::Relaxed).is_multiple_of(BUFFERS),
         }
     }
 }
@@ -101,34 +111,46 @@ impl Monitor {
             ring: Condvar::new(),
             due: AtomicU64::new(0),
             timeless: AtomicU64::new(0),
+            pictures: Pictures::default(),
             reports: Mutex::default(),
         });
         let seen = Arc::clone(&shared);
         let mask = gst::PadProbeType::BUFFER
             | gst::PadProbeType::BUFFER_LIST
             | gst::PadProbeType::EVENT_DOWNSTREAM
+            | gst::PadProbeType::EVENT_FLUSH
             | gst::PadProbeType::EVENT_UPSTREAM;
         let probe = pad.add_probe(mask, move |_, info| {
             match &info.data {
-                Some(gst::PadProbeData::Buffer(buffer)) => seen.passed(buffer.pts()),
-                Some(gst::PadProbeData::BufferList(list)) => seen.passed(list.get(0).and_then(|b| b.pts())),
+                Some(gst::PadProbeData::Buffer(buffer)) => seen.passed(buffer),
+                Some(gst::PadProbeData::BufferList(list)) => list.iter_owned().for_each(|b| seen.passed(&b)),
                 Some(gst::PadProbeData::Event(event)) => {
-                    use gst::EventType as E;
-                    if matches!(event.type_(), E::StreamStart | E::Caps | E::Tag | E::Reconfigure) {
-                        // The links may change while the event travels: the next buffer finds them made.
-                        seen.due.store(0, Ordering::Relaxed);
+                    match event.view() {
+                        gst::EventView::Caps(e) => seen.pictures.caps(e.caps()),
+                        gst::EventView::Segment(_) | gst::EventView::FlushStop(_) => seen.pictures.restart(),
+                        gst::EventView::StreamStart(_)
+                        | gst::EventView::Tag(_)
+                        | gst::EventView::Reconfigure(_) => {}
+                        _ => return gst::PadProbeReturn::Ok,
                     }
+                    // The links may change while the event travels: the next buffer finds them made.
+                    seen.due.store(0, Ordering::Relaxed);
                 }
                 _ => {}
             }
             gst::PadProbeReturn::Ok
         });
+        // Started after the caps went by.
+        if let Some(caps) = pad.current_caps() {
+            shared.pictures.caps(&caps);
+        }
         let mut work = Work {
             pad: pad.clone(),
             options,
             listener,
             shared: Arc::clone(&shared),
             watched: Vec::new(),
+            forensics: None,
             environment: None,
         };
         let thread = Builder::new().name("deepfake-source".into()).spawn(move || work.run())?;
@@ -174,24 +196,33 @@ struct Work {
     listener: Listener,
     shared: Arc<Shared>,
     watched: Vec<Watched>,
+    /// Of the pictures, where they come from one source.
+    forensics: Option<Forensics>,
     environment: Option<Vec<Finding>>,
 }
 
 impl Work {
     fn run(&mut self) {
         loop {
-            {
-                let mut bell = self.shared.bell();
-                while !bell.rung && !bell.quit {
-                    bell = self.shared.ring.wait(bell).unwrap_or_else(PoisonError::into_inner);
-                }
-                if bell.quit {
-                    return;
-                }
-                bell.rung = false;
+            let mut bell = self.shared.bell();
+            while !bell.rung && !bell.picture && !bell.quit {
+                bell = self.shared.ring.wait(bell).unwrap_or_else(PoisonError::into_inner);
             }
+            if bell.quit {
+                return;
+            }
+            let evaluate = std::mem::take(&mut bell.rung);
+            bell.picture = false;
+            drop(bell);
             // A defect in a check must not end the process; the source is then told of as before.
-            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.round()));
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                if let Some(forensics) = &mut self.forensics {
+                    forensics.look(&self.shared.pictures);
+                }
+                if evaluate {
+                    self.round();
+                }
+            }));
         }
     }
 
@@ -207,13 +238,18 @@ impl Work {
                 let watched = kept.unwrap_or_else(|| self.watch(origin));
                 self.watched.push(watched);
             }
+            self.forensics = match self.watched.as_slice() {
+                [only] => Some(Forensics::new(&only.origin, &only.identity)),
+                _ => None,
+            };
         }
         let environment = self.environment();
         let mut reports = Vec::new();
         for watched in &mut self.watched {
             let mut findings = watched.fixed.clone();
             findings.extend(environment.iter().cloned());
-            findings.extend(watched.probes.findings(&watched.identity));
+            findings.extend(watched.probes.findings());
+            findings.extend(self.forensics.iter().flat_map(Forensics::findings));
             let mut report = SourceReport::new(watched.identity.clone(), watched.device.clone(), findings);
             report.violation = self.options.policy.violation(&report);
             let report = Arc::new(report);
@@ -223,10 +259,10 @@ impl Work {
             }
             reports.push((report, news));
         }
-        let all = reports.iter().map(|(report, _)| Arc::clone(report)).collect();
-        *self.shared.reports.lock().unwrap_or_else(PoisonError::into_inner) = all;
+        let all: Vec<_> = reports.iter().map(|(report, _)| Arc::clone(report)).collect();
+        self.shared.reports.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&all);
         for (report, _) in reports.iter().filter(|(_, news)| *news) {
-            (self.listener)(report);
+            (self.listener)(&all, report);
         }
     }
 

@@ -1,7 +1,7 @@
 //! What is known of one source, as it leaves the process.
 
 use super::identity::Identity;
-use crate::analysis::provenance::{Class, Finding, weigh};
+use crate::analysis::provenance::{Class, Finding, Outcome, Source, weigh};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -41,6 +41,17 @@ impl SourceReport {
             device,
             findings,
             violation: None,
+        }
+    }
+
+    /// What the verdict carries of it.
+    pub fn source(&self) -> Source {
+        let reason = self.findings.iter().find(|f| f.outcome == Outcome::Found);
+        Source {
+            class: self.class,
+            confidence: self.confidence,
+            injection: self.injection,
+            reason: reason.map_or_else(|| "nothing was found out".to_owned(), |f| f.reason.clone()),
         }
     }
 

@@ -82,7 +82,9 @@ impl Grid {
         let width = 4.0 / w.min(h) as f64;
         let near = |f: f64| {
             let reach = index(0.5 / w.max(h) as f64).max(1);
-            (index(f) - reach..=(index(f) + reach).min(SPECTRUM / 2)).map(|i| add(&spectra, i)).fold(0.0, f64::max)
+            (index(f) - reach..=(index(f) + reach).min(SPECTRUM / 2))
+                .map(|i| add(&spectra, i))
+                .fold(0.0, f64::max)
         };
         let own = |f: f64| (16.0 * f - (16.0 * f).round()).abs() / 16.0 < width;
         let mut line = (0.0, 0.0);

@@ -181,7 +181,8 @@ impl Noise {
     /// Findings `sensor-noise` and `noise-consistency`.
     pub fn findings(&self, origin: &Origin) -> Vec<Finding> {
         let Some(m) = self.measured() else {
-            let reason = format!("only {} flat blocks held still, {} frames repeated", self.blocks, self.repeated);
+            let reason =
+                format!("only {} flat blocks held still, {} frames repeated", self.blocks, self.repeated);
             return ["sensor-noise", "noise-consistency"].map(|c| Finding::nothing(c, reason.clone())).into();
         };
         vec![sensor(&m, origin), consistency(&m, origin)]

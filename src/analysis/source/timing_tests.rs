@@ -104,7 +104,11 @@ fn timing_cost() {
     println!("Timing::observe: {:.1} ns a call", begun.elapsed().as_nanos() as f64 / calls as f64);
     let begun = std::time::Instant::now();
     let found = std::hint::black_box(&timing).clone().findings(Class::Physical);
-    println!("clone and findings: {:.1} us ({} findings)", begun.elapsed().as_nanos() as f64 / 1e3, found.len());
+    println!(
+        "clone and findings: {:.1} us ({} findings)",
+        begun.elapsed().as_nanos() as f64 / 1e3,
+        found.len()
+    );
 }
 
 proptest! {

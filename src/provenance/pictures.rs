@@ -1,0 +1,172 @@
+//! The pictures of a stream as they arrive at the watched pad: some are kept for the monitor's thread, which reads
+//! their noise, their grids and their rhythm.
+
+use super::probes::lock;
+use super::walk::{Origin, factory};
+use crate::analysis::fingerprint::{Fingerprint, Print};
+use crate::analysis::provenance::Finding;
+use crate::analysis::source::{self, Coding, SourceForensics};
+use crate::provenance::identity::Identity;
+use crate::view;
+use gst::prelude::*;
+use gst_video::{VideoFrameRef, VideoInfo};
+use gstreamer as gst;
+use gstreamer_video as gst_video;
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+/// Between two pictures that are kept, ns.
+const INTERVAL: u64 = 200_000_000;
+/// Fingerprints that wait; the oldest goes.
+const MAX_PRINTS: usize = 240;
+
+/// What the streaming thread leaves for the monitor's.
+#[derive(Debug, Default)]
+pub struct Pictures {
+    slot: Mutex<Slot>,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    info: Option<VideoInfo>,
+    /// The newest picture that was kept: one that was not fetched in time is replaced.
+    kept: Option<(u64, gst::Buffer, VideoInfo)>,
+    last: Option<u64>,
+    prints: VecDeque<Print>,
+    /// The stream began anew: what was learnt of the pictures is void.
+    fresh: bool,
+}
+
+impl Pictures {
+    /// New caps, on the streaming thread.
+    pub fn caps(&self, caps: &gst::CapsRef) {
+        let info = caps.is_fixed().then(|| VideoInfo::from_caps(&caps.to_owned()).ok()).flatten();
+        let mut slot = lock(&self.slot);
+        let raw = caps.structure(0).is_some_and(|s| s.name() == "video/x-raw");
+        slot.info = info.filter(|i| raw && !view::is_interlaced(i));
+        slot.fresh = true;
+    }
+
+    /// A new segment or a flush, on the streaming thread.
+    pub fn restart(&self) {
+        let mut slot = lock(&self.slot);
+        (slot.kept, slot.last, slot.fresh) = (None, None, true);
+        slot.prints.clear();
+    }
+
+    /// A buffer passes. Returns whether it was kept.
+    pub fn passed(&self, buffer: &gst::Buffer) -> bool {
+        let mut slot = lock(&self.slot);
+        let Some(pts) = buffer.pts().map(gst::ClockTime::nseconds) else { return false };
+        let Some(info) = &slot.info else { return false };
+        let print = VideoFrameRef::from_buffer_ref_readable(buffer, info)
+            .ok()
+            .and_then(|frame| view::with_view(&frame, Fingerprint::of).ok());
+        let keep = slot.last.is_none_or(|last| pts >= last.saturating_add(INTERVAL) || pts < last);
+        // The pixels are shared, not copied.
+        let kept = keep.then(|| (pts, buffer.copy(), info.clone()));
+        if let Some(print) = print {
+            if slot.prints.len() >= MAX_PRINTS {
+                slot.prints.pop_front();
+            }
+            slot.prints.push_back((pts, print));
+        }
+        if kept.is_some() {
+            (slot.last, slot.kept) = (Some(pts), kept);
+        }
+        keep
+    }
+}
+
+/// The monitor's side.
+#[derive(Debug)]
+pub struct Forensics {
+    of: source::Origin,
+    inner: SourceForensics,
+}
+
+impl Forensics {
+    /// For the one source of a stream.
+    pub fn new(origin: &Origin, identity: &Identity) -> Self {
+        let of = source::Origin { claim: identity.claim(), coding: coding(origin), altered: altered(origin) };
+        Self { of, inner: SourceForensics::new(of) }
+    }
+
+    /// Takes what has come since the last call.
+    pub fn look(&mut self, pictures: &Pictures) {
+        let (kept, prints) = {
+            let mut slot = lock(&pictures.slot);
+            if std::mem::take(&mut slot.fresh) {
+                self.inner = SourceForensics::new(self.of);
+            }
+            (slot.kept.take(), std::mem::take(&mut slot.prints))
+        };
+        for (pts, print) in &prints {
+            self.inner.observe_print(*pts, print);
+        }
+        // The room goes back, so that the streaming thread need not make new.
+        let mut emptied = prints;
+        emptied.clear();
+        let mut slot = lock(&pictures.slot);
+        if slot.prints.is_empty() {
+            slot.prints = emptied;
+        }
+        drop(slot);
+        let Some((pts, buffer, info)) = kept else { return };
+        if let Ok(frame) = VideoFrameRef::from_buffer_ref_readable(&buffer, &info) {
+            // A picture that cannot be read is not judged.
+            let _ = view::with_view(&frame, |v| self.inner.observe_frame(v, pts, None));
+        }
+    }
+
+    pub fn findings(&self) -> Vec<Finding> {
+        self.inner.findings()
+    }
+}
+
+/// How the source's own pictures are coded: the first media type on the way that tells.
+fn coding(origin: &Origin) -> Coding {
+    let pads = [&origin.pad].into_iter().chain(&origin.way);
+    for pad in pads {
+        let caps = pad.current_caps();
+        let Some(s) = caps.as_ref().and_then(|c| c.structure(0)) else { continue };
+        let name = match s.name().as_str() {
+            "application/x-rtp" => s.get::<String>("encoding-name").unwrap_or_default().to_lowercase(),
+            other => other.to_owned(),
+        };
+        match name.as_str() {
+            "video/x-raw" | "raw" => return Coding::Raw,
+            "image/jpeg" | "image/png" | "jpeg" => return Coding::Intra,
+            "h264" | "h265" | "vp8" | "vp9" | "av1" | "mp4v-es" => return Coding::Inter,
+            n if n.starts_with("video/x-h26") || n.starts_with("video/x-vp") || n == "video/x-av1" => {
+                return Coding::Inter;
+            }
+            "video/mpeg" | "video/x-theora" | "video/x-divx" => return Coding::Inter,
+            _ => {}
+        }
+    }
+    Coding::Unknown
+}
+
+/// Whether an element on the way changes pictures or their times, by its class.
+fn altered(origin: &Origin) -> bool {
+    origin.way.iter().filter_map(|p| p.parent_element()).any(|element| {
+        let class = element.metadata("klass").unwrap_or_default().to_owned();
+        if factory(&element).starts_with("deepfake") || factory(&element) == "cameraprovenance" {
+            return false;
+        }
+        if ["Effect", "Compositor", "Mixer", "Deinterlace"].iter().any(|c| class.contains(c)) {
+            return true;
+        }
+        // A scaler that does not scale leaves the picture as it is.
+        class.contains("Scaler") && {
+            let size = |pad: &gst::Pad| {
+                let caps = pad.current_caps()?;
+                let s = caps.structure(0)?;
+                Some((s.get::<i32>("width").ok()?, s.get::<i32>("height").ok()?))
+            };
+            let sizes: Vec<_> = element.pads().iter().filter_map(size).collect();
+            sizes.windows(2).any(|w| w.first() != w.last())
+        }
+    })
+}

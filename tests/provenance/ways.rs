@@ -1,0 +1,203 @@
+//! Every way into the process.
+
+use super::{Heard, pipeline, reports_of};
+use crate::common::{PATIENCE, init, root};
+use gst::prelude::*;
+use gstdeepfake::analysis::provenance::Class;
+use gstdeepfake::provenance::report::SourceReport;
+use gstreamer as gst;
+
+const RAW: &str = "video/x-raw,format=I420,width=160,height=120,framerate=25/1";
+const END: &str = "cameraprovenance ! fakesink";
+
+/// The class of the only source.
+fn class_of(description: &str) -> Option<(Class, SourceReport)> {
+    let reports = reports_of(description, 1)?;
+    let last = reports.last().unwrap().clone();
+    assert!((0.0..=1.0).contains(&last.confidence) && !last.findings.is_empty(), "{last:?}");
+    Some((last.class, last))
+}
+
+#[test]
+fn a_test_pattern_is_synthetic() {
+    let (class, report) = class_of(&format!("videotestsrc ! {RAW} ! queue ! {END}")).unwrap();
+    assert_eq!(class, Class::Synthetic, "{report:?}");
+    assert_eq!(report.identity.way.last().unwrap(), "cameraprovenance");
+    assert_eq!(report.injection, 0.0, "nothing was claimed that could be a lie");
+}
+
+#[test]
+fn a_file_behind_decodebin_is_a_file_and_its_encoder_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("call.mkv");
+    let made = format!(
+        "videotestsrc num-buffers=60 ! {RAW} ! x264enc tune=zerolatency ! matroskamux ! filesink location={}",
+        file.display()
+    );
+    let Some(maker) = pipeline(&made) else { return };
+    maker.set_state(gst::State::Playing).unwrap();
+    assert!(Heard::listen(&maker, |_| false).eos);
+    maker.set_state(gst::State::Null).unwrap();
+    let end = "cameraprovenance ! fakesink";
+    let played = format!("filesrc location={} ! decodebin ! video/x-raw ! {end}", file.display());
+    let (class, report) = class_of(&played).unwrap();
+    assert_eq!(class, Class::File, "{report:?}");
+    assert_eq!(report.identity.properties["location"], file.to_str().unwrap());
+    assert!(report.identity.way.iter().any(|f| f.starts_with("matroskademux")), "{:?}", report.identity.way);
+}
+
+#[test]
+fn a_still_that_is_made_a_video_is_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("face.png");
+    let maker = format!(
+        "videotestsrc num-buffers=1 ! {RAW} ! videoconvert ! pngenc ! filesink location={}",
+        file.display()
+    );
+    let Some(maker) = pipeline(&maker) else { return };
+    maker.set_state(gst::State::Playing).unwrap();
+    assert!(Heard::listen(&maker, |_| false).eos);
+    maker.set_state(gst::State::Null).unwrap();
+    let still = format!("filesrc location={} ! pngdec ! imagefreeze num-buffers=50 ! {END}", file.display());
+    let (class, report) = class_of(&still).unwrap();
+    assert_eq!(class, Class::File);
+    assert!(report.findings.iter().any(|f| f.check == "still"), "{report:?}");
+}
+
+#[test]
+fn an_application_that_pushes_frames_is_an_application() {
+    let Some(pipeline) = pipeline(&format!("appsrc name=in format=time caps={RAW} ! {END}")) else { return };
+    let appsrc = pipeline.by_name("in").unwrap().downcast::<gstreamer_app::AppSrc>().unwrap();
+    pipeline.set_state(gst::State::Playing).unwrap();
+    for n in 0..30u64 {
+        let mut buffer = gst::Buffer::with_size(160 * 120 * 3 / 2).unwrap();
+        buffer.get_mut().unwrap().set_pts(gst::ClockTime::from_mseconds(n * 40));
+        appsrc.push_buffer(buffer).unwrap();
+    }
+    let heard = Heard::listen(&pipeline, |h| !h.reports.is_empty());
+    pipeline.set_state(gst::State::Null).unwrap();
+    assert_eq!(heard.reports[0].class, Class::Application, "{:?}", heard.reports[0]);
+}
+
+#[test]
+fn another_pipeline_of_the_process_is_an_application() {
+    let Some(feeder) = pipeline(&format!("videotestsrc is-live=true ! {RAW} ! intervideosink channel=c1"))
+    else {
+        return;
+    };
+    feeder.set_state(gst::State::Playing).unwrap();
+    let (class, report) = class_of(&format!("intervideosrc channel=c1 ! {RAW} ! {END}")).unwrap();
+    feeder.set_state(gst::State::Null).unwrap();
+    assert_eq!(class, Class::Application, "{report:?}");
+    assert_eq!(report.identity.properties["channel"], "c1");
+}
+
+#[test]
+fn shared_memory_of_another_program_is_an_application() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("shm");
+    let feeder = format!(
+        "videotestsrc is-live=true ! {RAW} ! shmsink wait-for-connection=false shm-size=4000000 socket-path={}",
+        socket.display()
+    );
+    let Some(feeder) = pipeline(&feeder) else { return };
+    feeder.set_state(gst::State::Playing).unwrap();
+    let (playing, ..) = feeder.state(PATIENCE);
+    playing.unwrap();
+    let (class, _) = class_of(&format!(
+        "shmsrc is-live=true do-timestamp=true socket-path={} ! {RAW} ! {END}",
+        socket.display()
+    ))
+    .unwrap();
+    feeder.set_state(gst::State::Null).unwrap();
+    assert_eq!(class, Class::Application);
+}
+
+/// A free UDP port of this machine.
+fn port() -> u16 {
+    std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+#[test]
+fn rtp_is_a_network_and_its_numbers_are_watched() {
+    let port = port();
+    let sender = format!(
+        "videotestsrc is-live=true ! {RAW} ! jpegenc ! rtpjpegpay ! udpsink host=127.0.0.1 port={port}"
+    );
+    let Some(sender) = pipeline(&sender) else { return };
+    let receiver = format!(
+        "udpsrc address=127.0.0.1 port={port} caps=\"application/x-rtp,media=video,encoding-name=JPEG,clock-rate=90000,payload=26\" \
+         ! rtpjitterbuffer ! rtpjpegdepay ! jpegdec ! {END}"
+    );
+    let receiver = pipeline(&receiver).unwrap();
+    receiver.set_state(gst::State::Playing).unwrap();
+    sender.set_state(gst::State::Playing).unwrap();
+    let heard = Heard::listen(&receiver, |h| !h.reports.is_empty());
+    sender.set_state(gst::State::Null).unwrap();
+    receiver.set_state(gst::State::Null).unwrap();
+    assert_eq!(heard.error, None);
+    let report = heard.reports.last().unwrap();
+    assert_eq!(report.class, Class::Network, "{report:?}");
+    let continuity = report.findings.iter().find(|f| f.check == "rtp-continuity").unwrap();
+    assert!(continuity.reason.contains("one sender"), "{continuity:?}");
+}
+
+#[test]
+fn both_sources_of_a_mixed_picture_are_told() {
+    let description = format!(
+        "compositor name=mix ! {RAW} ! {END} videotestsrc name=a ! {RAW} ! mix. \
+         videotestsrc name=b pattern=ball ! {RAW} ! queue ! mix."
+    );
+    let Some(reports) = reports_of(&description, 2) else { return };
+    assert!(reports.iter().all(|r| r.class == Class::Synthetic));
+}
+
+#[test]
+fn a_source_that_is_exchanged_while_playing_is_told_of() {
+    let Some(pipeline) = pipeline(&format!(
+        "input-selector name=s ! {END} videotestsrc name=a is-live=true ! {RAW} ! s.sink_0"
+    )) else {
+        return;
+    };
+    pipeline.set_state(gst::State::Playing).unwrap();
+    let first = Heard::listen(&pipeline, |h| !h.reports.is_empty());
+    assert_eq!(first.reports[0].identity.element, "a");
+    let bin = gst::parse::bin_from_description(
+        &format!("fakesrc ! fakesink  videotestsrc name=b is-live=true ! {RAW} ! identity"),
+        true,
+    );
+    let bin = bin.unwrap();
+    pipeline.add(&bin).unwrap();
+    let selector = pipeline.by_name("s").unwrap();
+    let pad = selector.request_pad_simple("sink_%u").unwrap();
+    bin.static_pad("src").unwrap().link(&pad).unwrap();
+    selector.set_property("active-pad", &pad);
+    bin.sync_state_with_parent().unwrap();
+    let second = Heard::listen(&pipeline, |h| h.reports.iter().any(|r| r.identity.element == "b"));
+    pipeline.set_state(gst::State::Null).unwrap();
+    assert_eq!(second.error, None);
+}
+
+#[test]
+fn recordings_of_real_calls_are_files_without_a_suspicion() {
+    init();
+    let clip = root().join("models/fetched/clips/cap13_edit2.mp4");
+    if !clip.is_file() {
+        eprintln!("SKIPPED: no demonstration clips; run `make clips`");
+        return;
+    }
+    let played = format!("filesrc location={} ! decodebin ! video/x-raw ! {END}", clip.display());
+    let Some(pipeline) = pipeline(&played) else { return };
+    pipeline.set_state(gst::State::Playing).unwrap();
+    let heard = Heard::listen(&pipeline, |_| false);
+    pipeline.set_state(gst::State::Null).unwrap();
+    assert!(heard.eos && !heard.reports.is_empty());
+    for report in &heard.reports {
+        assert_eq!(
+            (report.class, report.injection, &report.violation),
+            (Class::File, 0.0, &None),
+            "{report:?}"
+        );
+    }
+    assert!(heard.alerts.is_empty());
+}
