@@ -11,6 +11,7 @@ import os
 import struct
 import sys
 import threading
+import time
 from pathlib import Path
 
 VENDOR, PRODUCT, RELEASE = 0x046D, 0x082D, 0x0011
@@ -22,7 +23,16 @@ ENDPOINT = 0x81
 
 SETUP = 3
 GET_DESCRIPTOR, SET_CONFIGURATION, SET_INTERFACE = 0x06, 0x09, 0x0B
-SET_CUR, GET_CUR, GET_MIN, GET_MAX, GET_RES, GET_LEN, GET_INFO, GET_DEF = 0x01, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87
+SET_CUR, GET_CUR, GET_MIN, GET_MAX, GET_RES, GET_LEN, GET_INFO, GET_DEF = (
+    0x01,
+    0x81,
+    0x82,
+    0x83,
+    0x84,
+    0x85,
+    0x86,
+    0x87,
+)
 STREAMING_INTERFACE, COMMIT = 1, 2
 
 
@@ -49,19 +59,29 @@ def endpoint(size):
 
 
 def device():
-    return descriptor(1, "HBBBBHHHBBBB", 0x0200, 0xEF, 2, 1, 64, VENDOR, PRODUCT, RELEASE, 0, 2, 1, 1)
+    return descriptor(
+        1, "HBBBBHHHBBBB", 0x0200, 0xEF, 2, 1, 64, VENDOR, PRODUCT, RELEASE, 0, 2, 1, 1
+    )
 
 
 def configuration(size):
-    sensor = special(2, "BHBBHHHB3s", 1, 0x0201, 0, 0, 0, 0, 0, 3, b"\x0a\0\0")  # exposure mode and time
+    sensor = special(
+        2, "BHBBHHHB3s", 1, 0x0201, 0, 0, 0, 0, 0, 3, b"\x0a\0\0"
+    )  # exposure mode and time
     processing = special(5, "BBHBHB", 2, 1, 0, 2, 0x0003, 0)  # brightness and contrast
     out = special(3, "BHBBB", 3, 0x0101, 0, 2, 0)
     control = sensor + processing + out
     control = special(1, "HHIBB", 0x0100, 13 + len(control), 48000000, 1, 1) + control
-    picture = special(4, "BB16sBBBBBB", 1, 1, b"YUY2\0\0\x10\0\x80\0\0\xaa\0\x38\x9b\x71", 16, 1, 0, 0, 0, 0)
-    picture += special(5, "BBHHIIIIBI", 1, 0, WIDTH, HEIGHT, FRAME * 120, FRAME * 120, FRAME, INTERVAL, 1, INTERVAL)
+    picture = special(
+        4, "BB16sBBBBBB", 1, 1, b"YUY2\0\0\x10\0\x80\0\0\xaa\0\x38\x9b\x71", 16, 1, 0, 0, 0, 0
+    )
+    picture += special(
+        5, "BBHHIIIIBI", 1, 0, WIDTH, HEIGHT, FRAME * 120, FRAME * 120, FRAME, INTERVAL, 1, INTERVAL
+    )
     picture += special(13, "BBB", 1, 1, 4)
-    streaming = special(1, "BHBBBBBBBB", 1, 14 + len(picture), ENDPOINT, 0, 3, 0, 0, 0, 1, 0) + picture
+    streaming = (
+        special(1, "BHBBBBBBBB", 1, 14 + len(picture), ENDPOINT, 0, 3, 0, 0, 0, 1, 0) + picture
+    )
     parts = [
         association(0, 2, 14, 3),
         interface(0, 0, 14, 1) + control,
@@ -107,7 +127,9 @@ def pictures(folder):
 
     def send(start):
         start.wait()
+        begun = time.monotonic()
         for number in itertools.count():
+            time.sleep(max(0.0, begun + number * INTERVAL / 1e7 - time.monotonic()))
             row = b"".join(bytes([16 + (4 * (x + number)) % 200, 128]) for x in range(WIDTH))
             frame = row * HEIGHT
             for at in range(0, FRAME, PAYLOAD - 2):
@@ -150,7 +172,9 @@ def play(folder):
             streaming = index & 0xFF == STREAMING_INTERFACE and value >> 8 == COMMIT
             if direction == 0x21 and request == SET_CUR and streaming and start:
                 start.set()
-            print(f"{direction:02x} {request:02x} {value:04x} {index:04x} {length}{note}", flush=True)
+            print(
+                f"{direction:02x} {request:02x} {value:04x} {index:04x} {length}{note}", flush=True
+            )
 
 
 if __name__ == "__main__":

@@ -45,8 +45,9 @@ def named(name):
 
 def feed(node, log):
     """A pipeline that writes pictures to a loopback node; returns when its format is set."""
-    command = ["gst-launch-1.0", "-q", "videotestsrc", "is-live=true", "pattern=ball", "!",
-               "video/x-raw,format=YUY2,width=320,height=240,framerate=10/1", "!", "v4l2sink", f"device=/dev/{node}"]  # fmt: skip
+    raw = "video/x-raw,format=YUY2,width=320,height=240,framerate=10/1"
+    source = f"videotestsrc is-live=true pattern=ball ! {raw} ! v4l2sink device=/dev/{node}"
+    command = ["gst-launch-1.0", "-q", *source.split()]
     process = subprocess.Popen(command, stdout=log, stderr=log)
     attribute = CLASS / node / "format"
 
@@ -61,7 +62,8 @@ def feed(node, log):
 
 def capture(node, log):
     """Whether an application gets pictures from the node."""
-    command = ["timeout", "60", "gst-launch-1.0", "-q", "v4l2src", f"device=/dev/{node}", "num-buffers=5", "!", "fakesink"]
+    pipeline = f"v4l2src device=/dev/{node} num-buffers=5 ! fakesink"
+    command = ["timeout", "60", "gst-launch-1.0", "-q", *pipeline.split()]
     return subprocess.run(command, stdout=log, stderr=log, check=False).returncode == 0
 
 
@@ -141,7 +143,9 @@ def usb_ip(log):
 
     until("the gadget", offered)
     high_speed, bus_and_number = 3, 0x10002
-    Path("/sys/devices/platform/vhci_hcd.0/attach").write_text(f"0 {near.fileno()} {bus_and_number} {high_speed}\n")
+    Path("/sys/devices/platform/vhci_hcd.0/attach").write_text(
+        f"0 {near.fileno()} {bus_and_number} {high_speed}\n"
+    )
     node = usb_node(before)
     # Left running: Linux 6.1's usbip-vudc does not survive the loss of its gadget, and this case is the last.
     return node, capture(node, log)
@@ -172,7 +176,9 @@ CASES = [
 def judge(node, log):
     """The program's report: the node's device asked, and its pictures watched for some seconds."""
     command = [PROGRAM, "--json", f"/dev/{node}"]
-    answer = subprocess.run(command, stdout=subprocess.PIPE, stderr=log, text=True, timeout=120, check=False)
+    answer = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=log, text=True, timeout=120, check=False
+    )
     # 3 says that the policy does not want the source, which is no failure.
     if answer.returncode not in (0, 3) or not answer.stdout.strip():
         raise RuntimeError(f"the program ended with {answer.returncode}")
@@ -189,7 +195,8 @@ def main():
         with (OUT / f"{number}.log").open("w") as log:
             try:
                 node, seen, *processes = case(log)
-                result |= {"node": node, "frames": {True: "yes", False: "no", None: "-"}[seen], "report": judge(node, log)}
+                frames = {True: "yes", False: "no", None: "-"}[seen]
+                result |= {"node": node, "frames": frames, "report": judge(node, log)}
             except Exception as error:  # one case's failure is a row of the table
                 result["error"] = f"{type(error).__name__}: {error}"
             for process in processes:

@@ -13,6 +13,7 @@ import lzma
 import os
 import platform
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -63,13 +64,18 @@ def tools(compiler):
     if not missing:
         return
     if os.geteuid() != 0 or not which("apt-get"):
-        raise Skip(f"missing: {' '.join(missing)}; install them (Debian: apt-get install {' '.join(missing)})")
+        raise Skip(
+            f"missing: {' '.join(missing)}; install them (Debian: apt-get install {' '.join(missing)})"
+        )
     print(f"camera-lab: installing {' '.join(missing)}", flush=True)
     try:
         environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        run("apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing, env=environment, stdout=subprocess.DEVNULL)
+        install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends"]
+        run(*install, *missing, env=environment, stdout=subprocess.DEVNULL)
     except subprocess.CalledProcessError as error:
-        raise Skip(f"{' '.join(missing)} cannot be installed: run apt-get update, or install them by hand") from error
+        raise Skip(
+            f"{' '.join(missing)} cannot be installed: run apt-get update, or install them by hand"
+        ) from error
 
 
 def depends(package, pattern):
@@ -94,7 +100,9 @@ def packages():
     headers = f"linux-headers-{release}"
     common = depends(headers, r"linux-headers-\S+-common")
     kbuild = depends(headers, r"linux-kbuild-\S+")
-    compiler = re.sub(r"linux-compiler-(gcc-\d+)-x86", r"\1", depends(headers, r"linux-compiler-gcc-\d+-x86"))
+    compiler = re.sub(
+        r"linux-compiler-(gcc-\d+)-x86", r"\1", depends(headers, r"linux-compiler-gcc-\d+-x86")
+    )
     debs = LAB / "debs"
     shutil.rmtree(ROOT, ignore_errors=True)
     debs.mkdir(parents=True, exist_ok=True)
@@ -138,7 +146,9 @@ def modules(release, compiler):
     headers = ROOT / "usr/src" / f"linux-headers-{release}"
     makefile = headers / "Makefile"
     # Headers find each other by absolute paths.
-    makefile.write_text(re.sub(r"include \S*/usr/src/", f"include {ROOT}/usr/src/", makefile.read_text()))
+    makefile.write_text(
+        re.sub(r"include \S*/usr/src/", f"include {ROOT}/usr/src/", makefile.read_text())
+    )
     source = next((ROOT / "usr/src").glob("v4l2loopback-*"))
     work = LAB / "v4l2loopback"
     shutil.rmtree(work, ignore_errors=True)
@@ -146,7 +156,9 @@ def modules(release, compiler):
     text = (work / "v4l2loopback.c").read_text()
     for old, new in DISGUISE:
         if old not in text:
-            raise SystemExit(f"camera-lab: {source.name} has no {old}: adapt DISGUISE in {__file__}")
+            raise SystemExit(
+                f"camera-lab: {source.name} has no {old}: adapt DISGUISE in {__file__}"
+            )
         text = text.replace(old, new)
     (work / "disguised.c").write_text(text)
     (work / "Kbuild").write_text("obj-m := " + " ".join(f"{name}.o" for name in names) + "\n")
@@ -173,7 +185,9 @@ def initramfs(release, program):
     (tree / "init").chmod(0o755)
     order = []
     for module in EARLY:
-        for line in output(which("modprobe"), "-d", ROOT, "-S", release, "--show-depends", module).splitlines():
+        for line in output(
+            which("modprobe"), "-d", ROOT, "-S", release, "--show-depends", module
+        ).splitlines():
             if not line.startswith("insmod "):
                 continue  # built in
             path = Path(line.split()[1])
@@ -181,20 +195,29 @@ def initramfs(release, program):
             if name not in order:
                 order.append(name)
                 # busybox loads plain modules only.
-                raw = lzma.decompress(path.read_bytes()) if path.suffix == ".xz" else path.read_bytes()
+                raw = (
+                    lzma.decompress(path.read_bytes())
+                    if path.suffix == ".xz"
+                    else path.read_bytes()
+                )
                 (tree / "modules" / name).write_bytes(raw)
     (tree / "modules/order").write_text("".join(f"{name}\n" for name in order))
-    guest = [f"GUEST='{HERE / 'guest.py'}'", f"PROGRAM='{program}'", f"MODULES='{ROOT}'", f"REGISTRY='{LAB / 'registry.bin'}'"]
-    (tree / "lab.conf").write_text("\n".join(guest) + "\n")
+    settings = {"GUEST": HERE / "guest.py", "PROGRAM": program, "MODULES": ROOT}
+    settings["REGISTRY"] = LAB / "registry.bin"
+    lines = [f"{name}={shlex.quote(str(value))}\n" for name, value in settings.items()]
+    (tree / "lab.conf").write_text("".join(lines))
     names = "\n".join(str(p.relative_to(tree)) for p in sorted(tree.rglob("*")))
-    packed = subprocess.run(["cpio", "-o", "-H", "newc", "--quiet"], cwd=tree, input=names.encode(), stdout=subprocess.PIPE, check=True)
+    pack = ["cpio", "-o", "-H", "newc", "--quiet"]
+    packed = run(*pack, cwd=tree, input=names.encode(), stdout=subprocess.PIPE, text=False)
     (LAB / "initramfs.gz").write_bytes(gzip.compress(packed.stdout, 1))
 
 
 def registry():
     """GStreamer's list of plugins, made here, since that takes minutes in the virtual machine."""
     environment = os.environ | {"GST_REGISTRY": str(LAB / "registry.bin")}
-    if subprocess.run(["gst-inspect-1.0", "--exists", "v4l2sink"], env=environment, check=False).returncode:
+    if subprocess.run(
+        ["gst-inspect-1.0", "--exists", "v4l2sink"], env=environment, check=False
+    ).returncode:
         raise Skip("GStreamer has no v4l2sink: install gstreamer1.0-plugins-good")
 
 
@@ -211,32 +234,35 @@ def boot(release, limit):
     for accelerator in accelerators():
         shutil.rmtree(OUT, ignore_errors=True)
         OUT.mkdir(parents=True)
-        share = "virtio-9p-pci"
-        command = [
-            "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-            "-accel", accelerator, "-cpu", "max", "-smp", "2", "-m", "1024",
-            "-kernel", ROOT / f"boot/vmlinuz-{release}", "-initrd", LAB / "initramfs.gz",
-            "-append", "console=ttyS0 panic=-1 quiet", "-serial", f"file:{LAB / 'console.log'}",
-            "-fsdev", "local,id=host,path=/,security_model=none,readonly=on,multidevs=remap",
-            "-device", f"{share},fsdev=host,mount_tag=host",
-            "-fsdev", f"local,id=out,path={OUT},security_model=none",
-            "-device", f"{share},fsdev=out,mount_tag=out",
-        ]  # fmt: skip
+        machine = f"-accel {accelerator} -cpu max -smp 2 -m 1024"
+        quiet = "-nodefaults -no-user-config -display none -no-reboot"
+        command = ["qemu-system-x86_64", *quiet.split(), *machine.split()]
+        command += ["-kernel", ROOT / f"boot/vmlinuz-{release}", "-initrd", LAB / "initramfs.gz"]
+        command += ["-append", "console=ttyS0 panic=-1 quiet"]
+        command += ["-serial", f"file:{LAB / 'console.log'}"]
+        # This machine's root to read, and a folder to write to.
+        shares = {"host": "path=/,readonly=on,multidevs=remap", "out": f"path={OUT}"}
+        for tag, options in shares.items():
+            command += ["-fsdev", f"local,id={tag},security_model=none,{options}"]
+            command += ["-device", f"virtio-9p-pci,fsdev={tag},mount_tag={tag}"]
         begun = time.monotonic()
         try:
-            ended = run(*command, check=False, timeout=limit).returncode
+            ended = run(*command, check=False, timeout=limit).returncode  # killed at the limit
         except subprocess.TimeoutExpired:
             print(f"camera-lab: stopped after {limit} s ({accelerator})", flush=True)
             ended = 1
         took = time.monotonic() - begun
         if ended == 0 and (OUT / "done").is_file():
             return accelerator, took
-    raise SystemExit(f"camera-lab: the virtual machine did not come to its end; see {LAB / 'console.log'} and {OUT}")
+    raise SystemExit(
+        f"camera-lab: the virtual machine did not come to its end; see {LAB / 'console.log'} and {OUT}"
+    )
 
 
 def judgement(report):
     """Class, confidence and strongest evidence of a report of the program."""
-    found = [f for f in report.get("findings", []) if f.get("outcome", "found") == "found" and f.get("class") == report["class"]]
+    speaks = [f for f in report["findings"] if f["outcome"] == "found"]
+    found = [f for f in speaks if f["class"] == report["class"]]
     strongest = max(found, key=lambda f: f["weight"], default=None)
     evidence = f"{strongest['check']}: {strongest['reason']}" if strongest else "-"
     return report["class"], report["confidence"], report["injection"], evidence
@@ -253,7 +279,9 @@ def table():
             confidence, injection = f"{confidence:.3f}", f"{injection:+.1f}"
         passed = found == case["expected"]
         good &= passed
-        rows.append([case["name"], case["expected"], found, confidence, injection, case.get("frames", "-"), evidence[:96], "yes" if passed else "NO"])
+        numbers = [confidence, injection, case.get("frames", "-")]
+        verdict = "yes" if passed else "NO"
+        rows.append([case["name"], case["expected"], found, *numbers, evidence[:90], verdict])
     head = ["case", "expected", "detected", "conf.", "inj.", "frames", "strongest evidence", "pass"]
     widths = [max(len(str(r[i])) for r in [head, *rows]) for i in range(len(head))]
     for row in [head, ["-" * w for w in widths], *rows]:
@@ -267,16 +295,24 @@ def newest(*names):
 
 
 def main():
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--program", type=Path, help="what judges a node; default: the newest built deepfake-source")
-    arguments.add_argument("--limit", type=int, default=300, help="seconds after which the virtual machine is stopped")
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    arguments.add_argument(
+        "--program", type=Path, help="what judges a node; default: the newest built deepfake-source"
+    )
+    arguments.add_argument(
+        "--limit", type=int, default=300, help="seconds after which the virtual machine is stopped"
+    )
     options = arguments.parse_args()
     try:
         if platform.system() != "Linux" or platform.machine() != "x86_64":
             raise Skip("it is for Linux on x86-64")
-        program = (options.program or newest("deepfake-source"))
+        program = options.program or newest("deepfake-source")
         if not program or not program.is_file():
-            raise SystemExit("camera-lab: no deepfake-source: build it (cargo build --features tools)")
+            raise SystemExit(
+                "camera-lab: no deepfake-source: build it (cargo build --features tools)"
+            )
         LAB.mkdir(parents=True, exist_ok=True)
         tools(None)
         release, compiler = packages()
@@ -289,7 +325,9 @@ def main():
         return 1 if os.environ.get("STRICT") == "1" else 0
     accelerator, took = boot(release, options.limit)
     up = float((OUT / "up").read_text())
-    print(f"camera-lab: Linux {release}, {accelerator}: up after {up:.1f} s, done after {took:.1f} s\n")
+    print(
+        f"camera-lab: Linux {release}, {accelerator}: up after {up:.1f} s, done after {took:.1f} s\n"
+    )
     return 0 if table() else 1
 
 
