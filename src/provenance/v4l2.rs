@@ -9,13 +9,6 @@ use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// No more formats than this are asked for.
-const FORMATS: u32 = 64;
-/// No more sizes of a format than this are asked for.
-const SIZES: u32 = 128;
-/// No more controls than this are asked for; vivid, the fullest, has about 60.
-const CONTROLS: usize = 128;
-
 /// Bits of [`Node::capabilities`].
 pub mod capability {
     pub const CAPTURE: u32 = 0x1 | 0x1000;
@@ -25,6 +18,7 @@ pub mod capability {
     /// The bridge of an image processor: formats and controls are set on its other parts.
     pub const MEDIA_CONTROLLER: u32 = 0x2000_0000;
     /// The field of the node's own capabilities, besides the whole device's, is filled.
+    #[cfg(target_os = "linux")]
     pub(super) const OF_NODE: u32 = 0x8000_0000;
 }
 
@@ -116,6 +110,12 @@ mod linux {
     use rustix::ioctl::{Updater, ioctl, opcode};
     use std::collections::BTreeSet;
 
+    /// No more formats than this are asked for.
+    const FORMATS: u32 = 64;
+    /// No more sizes of a format than this are asked for.
+    const SIZES: u32 = 128;
+    /// No more controls than this are asked for; vivid, the fullest, has about 60.
+    const CONTROLS: usize = 128;
     /// Major number of video nodes.
     pub const MAJOR: u32 = 81;
     const CAPTURE: u32 = 1;
