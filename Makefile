@@ -66,7 +66,7 @@ endef
 NEEDS += $(NPM)
 endif
 
-.PHONY: help setup crates models clips build demo test lint bench offline-bundle install clean distclean
+.PHONY: help setup crates models clips build demo test lint bench camera-lab offline-bundle install clean distclean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
@@ -175,6 +175,10 @@ lint: crates ## formatting, clippy, licences of the crates
 
 bench: models clips crates ## run the benchmarks
 	$(CARGO) bench --features tools $(CARGO_FLAGS) --bench tap --bench stream --bench memory
+
+camera-lab: crates ## judge fake cameras in a virtual machine (docs/camera-lab.md; STRICT=1: no skipping)
+	$(CARGO) build --features tools --bin deepfake-source $(CARGO_FLAGS)
+	STRICT=$(STRICT) $(PYTHON) tests/camera-lab/lab.py --program target/debug/deepfake-source
 
 offline-bundle: models clips ## pack all that `make demo OFFLINE=offline-bundle` needs
 	@echo "offline-bundle: archives, wheels"

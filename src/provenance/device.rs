@@ -244,7 +244,7 @@ fn bus(node: &v4l2::Node, tree: Option<&sysfs::Tree>) -> Finding {
         return fake(4.0, format!("bus {info}: USB from another machine or process")).injected(1.0);
     }
     match tree {
-        Some(tree) if tree.usb.is_some() && on_controller(info, tree) => physical(0.5, format!("bus {info}")),
+        Some(tree) if tree.rooted && on_controller(info, tree) => physical(0.5, format!("bus {info}")),
         Some(tree) if tree.rooted && !info.is_empty() && !info.starts_with("usb-") => {
             physical(0.3, format!("bus {info}"))
         }
@@ -289,8 +289,9 @@ fn tree(tree: &sysfs::Tree) -> Finding {
         return fake(6.0, "the sending end of a USB gadget").injected(2.0);
     }
     match (&tree.usb, tree.rooted) {
+        // Real hardware is enumerated or described; what a module made up is not, whatever it is called.
         (Some(_), false) => {
-            fake(4.0, "a USB controller that neither a bus nor the firmware knows").injected(2.5)
+            fake(5.5, "a USB controller that neither a bus nor the firmware knows").injected(3.0)
         }
         (Some(usb), true) => {
             let at = controller.map_or("unknown", |c| c.name.as_str());
@@ -307,8 +308,8 @@ fn tree(tree: &sysfs::Tree) -> Finding {
             physical(3.0, format!("{name}, known to the firmware or a bus")).injected(-1.0)
         }
         (None, false) => match &tree.parent {
-            Some(parent) => fake(4.0, format!("{}, which neither a bus nor the firmware knows", parent.name))
-                .injected(2.5),
+            Some(parent) => fake(5.5, format!("{}, which neither a bus nor the firmware knows", parent.name))
+                .injected(3.0),
             None => nothing("no device is named"),
         },
     }
@@ -318,16 +319,17 @@ fn usb_identity(tree: &sysfs::Tree) -> Finding {
     const SENSOR: u16 = 0x0201;
     let Some(usb) = &tree.usb else { return nothing("no USB device") };
     let id = usb.id;
-    // Against itself: as good as proof of what the device is, but not of a bad purpose.
+    // Against itself, and it must outweigh the true bus that it is on (about 5 in all): as good as proof of what the
+    // device is, but not of a bad purpose.
     if let Some(what) = known::grabber(id) {
-        return fake(6.0, format!("{id} is {what}")).injected(2.0);
+        return fake(7.0, format!("{id} is {what}")).injected(2.0);
     }
     if known::gadget(id) {
-        return fake(5.0, format!("{id} is the id of a Linux machine that plays a USB device")).injected(2.5);
+        return fake(7.0, format!("{id} is the id of a Linux machine that plays a USB device")).injected(2.5);
     }
-    let connector = usb.inputs.iter().find(|kind| matches!(kind, 0x0400..=0x04ff));
+    let connector = usb.inputs.iter().find(|kind| matches!(kind, 0x0401..=0x0403));
     match (connector, usb.inputs.contains(&SENSOR)) {
-        (Some(_), false) => fake(5.0, format!("{id} describes its input as a connector")).injected(1.5),
+        (Some(_), false) => fake(6.5, format!("{id} describes its input as a connector")).injected(1.5),
         (_, true) => physical(0.5, format!("{id} describes its input as a sensor")),
         (None, false) => nothing(format!("{id} is not known here")),
     }
@@ -399,7 +401,7 @@ fn card_name(facts: &DeviceFacts) -> Finding {
         return fake(5.5, format!("it calls itself {shown:?}: {part} is software")).injected(1.0);
     }
     if let Some(part) = names(facts).find_map(known::grabber_name) {
-        return fake(5.5, format!("it calls itself {shown:?}: {part} takes a cable's signal")).injected(0.5);
+        return fake(6.5, format!("it calls itself {shown:?}: {part} takes a cable's signal")).injected(1.5);
     }
     match names(facts).find_map(known::make) {
         Some(_) => physical(0.3, format!("it calls itself {shown:?}, a camera; names prove nothing")),
