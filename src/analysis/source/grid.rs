@@ -85,14 +85,17 @@ impl Grid {
             (index(f) - reach..=(index(f) + reach).min(SPECTRUM / 2)).map(|i| add(&spectra, i)).fold(0.0, f64::max)
         };
         let own = |f: f64| (16.0 * f - (16.0 * f).round()).abs() / 16.0 < width;
-        let mut line = (0.0, 0.0);
-        for i in index(LOWEST)..=SPECTRUM / 2 {
-            let f = i as f64 / SPECTRUM as f64;
-            let s = if own(f) { 0.0 } else { add(&others, i) };
-            if s > line.1 {
-                line = (f, s);
-            }
-        }
+        // Where all are at their caps, the plain sum tells where the middle of the line is.
+        let rank = |i: usize| {
+            let plain: f64 = others.iter().filter_map(|s| s.get(i)).sum();
+            (add(&others, i), plain)
+        };
+        let at = |i: usize| i as f64 / SPECTRUM as f64;
+        let line = (index(LOWEST)..=SPECTRUM / 2)
+            .filter(|i| !own(at(*i)))
+            .map(|i| (at(i), rank(i)))
+            .max_by(|a, b| a.1.0.total_cmp(&b.1.0).then(a.1.1.total_cmp(&b.1.1)))
+            .map_or((0.0, 0.0), |(f, (s, _))| (f, s));
         let [upper, lower, left, right] = &deviations;
         Some(Measured {
             line,
