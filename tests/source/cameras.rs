@@ -64,7 +64,7 @@ pub fn honest(sensor: &Sensor, room: u64, out: Out) -> Option<Case> {
 }
 
 /// Name, size, rate, light, drift, output; the other parameters vary with the number.
-const VARIANTS: [(&str, (u32, u32), (u32, u32), f64, f64, Out); 26] = [
+const VARIANTS: [(&str, (u32, u32), (u32, u32), f64, f64, Out); 32] = [
     ("webcam 640x480", (640, 480), (30, 1), 1.0, 25.0, Out::Raw),
     ("webcam 640x480, evening", (640, 480), (30, 1), 0.3, -40.0, Out::Raw),
     ("webcam 320x240", (320, 240), (30, 1), 1.0, 60.0, Out::Raw),
@@ -91,6 +91,12 @@ const VARIANTS: [(&str, (u32, u32), (u32, u32), f64, f64, Out); 26] = [
     ("jpeg 85, 800x600", (800, 600), (24, 1), 1.0, 52.0, Out::Jpeg(85)),
     ("h264 2000, 1280x720", (1280, 720), (30, 1), 1.0, -28.0, Out::H264(2000)),
     ("h264 600, 640x480", (640, 480), (30, 1), 0.5, 31.0, Out::H264(600)),
+    ("averages over time, bright", (640, 480), (30, 1), 1.0, -33.0, Out::Raw),
+    ("averages over time, evening", (640, 480), (30, 1), 0.3, 44.0, Out::Raw),
+    ("averages over time, strongly", (640, 480), (30, 1), 0.6, 27.0, Out::Raw),
+    ("averages over time, clean sensor", (640, 480), (30, 1), 1.0, -19.0, Out::Raw),
+    ("on the nominal rate by chance", (640, 480), (30, 1), 1.0, 1.5, Out::Raw),
+    ("jpeg 80, averages over time", (640, 480), (30, 1), 0.7, 36.0, Out::Jpeg(80)),
 ];
 
 /// The sensor of a variant.
@@ -113,7 +119,10 @@ pub fn sensor(number: usize) -> Sensor {
     if name == "no processing" {
         (isp.denoise, isp.sharpen) = (0.0, 0.0);
     }
-    if name.starts_with("large clean") {
+    if name.contains("averages over time") {
+        isp.temporal = if name.ends_with("strongly") { 0.8 } else { 0.5 };
+    }
+    if name.contains("clean") {
         (pixels.well, pixels.read, pixels.bits) = (40_000.0, 2.0, 12);
     }
     if name.starts_with("rolling") {

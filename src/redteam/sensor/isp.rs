@@ -9,6 +9,8 @@ use crate::redteam::error::{Result, within};
 pub struct Isp {
     /// Smoothing where there are no edges, 0 (none) to 1.
     pub denoise: f64,
+    /// Smoothing over time where nothing seems to move, share of the picture before that stays, 0 (none) to below 1.
+    pub temporal: f64,
     /// Unsharp masking, share of the detail that is added.
     pub sharpen: f64,
     /// Display gamma.
@@ -19,13 +21,14 @@ pub struct Isp {
 
 impl Default for Isp {
     fn default() -> Self {
-        Self { denoise: 0.5, sharpen: 0.4, gamma: 2.2, exposure: 0.1 }
+        Self { denoise: 0.5, temporal: 0.0, sharpen: 0.4, gamma: 2.2, exposure: 0.1 }
     }
 }
 
 impl Isp {
     pub(super) fn check(&self) -> Result<()> {
         within("denoise", self.denoise, 0.0, 1.0, "0 to 1")?;
+        within("temporal", self.temporal, 0.0, 0.98, "0 to 0.98")?;
         within("sharpen", self.sharpen, 0.0, 3.0, "0 to 3")?;
         within("gamma", self.gamma, 1.0, 3.0, "1 to 3")?;
         within("exposure", self.exposure, 0.0, 1.0, "0 to 1")
@@ -56,7 +59,7 @@ impl Exposure {
     }
 }
 
-type Plane = Vec<f32>;
+pub(super) type Plane = Vec<f32>;
 
 fn at(p: &[f32], w: usize, h: usize, x: isize, y: isize) -> f32 {
     // Mirrored at the borders, which keeps the mosaic's phase.
@@ -124,19 +127,34 @@ fn half(p: &[f32], w: usize, h: usize) -> Plane {
     (0..w / 2 * (h / 2)).map(mean).collect()
 }
 
-/// Mosaic (shares of white) to packed I420, BT.601, video range. `light` makes the smoother's idea of an edge larger in
-/// the dark, as cameras do.
-pub(super) fn process(raw: &[f32], w: u32, h: u32, isp: &Isp, gains: [f32; 3], light: f64) -> Vec<u8> {
-    let (w, h) = (w as usize, h as usize);
+/// Mosaic (shares of white; grey without a colour filter) to packed I420, BT.601, video range. `light` makes the
+/// smoothers' idea of an edge larger in the dark, as cameras do; `before` is the last picture's luma.
+pub(super) fn process(
+    raw: &[f32],
+    (w, h): (usize, usize),
+    isp: &Isp,
+    gains: Option<[f32; 3]>,
+    light: f64,
+    before: &mut Plane,
+) -> Vec<u8> {
     let encode = |v: f32| v.clamp(0.0, 1.0).powf(1.0 / isp.gamma as f32);
-    let rgb = demosaic(raw, w, h, gains).map(|p| p.into_iter().map(encode).collect::<Plane>());
+    let rgb = gains.map_or_else(|| [0; 3].map(|_| raw.to_vec()), |gains| demosaic(raw, w, h, gains));
+    let rgb = rgb.map(|p| p.into_iter().map(encode).collect::<Plane>());
     let [r, g, b] = &rgb;
     let mix = |k: [f32; 3]| -> Plane {
         r.iter().zip(g).zip(b).map(|((r, g), b)| k[0] * r + k[1] * g + k[2] * b).collect()
     };
     let mut luma = mix([0.299, 0.587, 0.114]);
+    let close = 0.03 + 0.02 / light.max(0.01).sqrt();
+    if isp.temporal > 0.0 {
+        for (now, before) in luma.iter_mut().zip(before.iter()) {
+            if (*now - before).abs() < close as f32 {
+                *now += isp.temporal as f32 * (before - *now);
+            }
+        }
+        before.clone_from(&luma);
+    }
     if isp.denoise > 0.0 {
-        let close = 0.03 + 0.02 / light.max(0.01).sqrt();
         luma = filter(&luma, w, h, isp.denoise as f32, close as f32);
     }
     if isp.sharpen > 0.0 {

@@ -73,7 +73,7 @@ impl Sensor {
         self.check()?;
         let fixed = pixels::Fixed::new(&self.pixels, self.width, self.height, self.seed);
         let clock = self.clock.start(self.rate, self.light, self.seed);
-        Ok(Camera { sensor: self.clone(), room, fixed, clock, exposure: isp::Exposure::default(), index: 0 })
+        Ok(Camera { sensor: self.clone(), room, fixed, clock, exposure: isp::Exposure::default(), before: Vec::new(), index: 0 })
     }
 
     /// What the stream says of itself.
@@ -90,6 +90,7 @@ pub struct Camera {
     fixed: pixels::Fixed,
     clock: clock::Running,
     exposure: isp::Exposure,
+    before: isp::Plane,
     index: u64,
 }
 
@@ -110,7 +111,9 @@ impl Camera {
         let mut noise = rng(s.seed, Use::Noise, self.index);
         let (gains, exposure) = self.exposure.step(&scene, &s.isp);
         let raw = pixels::expose(&scene, &s.pixels, &self.fixed, (s.light, exposure), &mut noise);
-        let data = isp::process(&raw, s.width, s.height, &s.isp, gains, s.light);
+        let size = (s.width as usize, s.height as usize);
+        let gains = s.pixels.bayer.then_some(gains);
+        let data = isp::process(&raw, size, &s.isp, gains, s.light, &mut self.before);
         self.index += 1;
         let duration = s.info().frame_ns();
         Ok((Frame::new(stamp.pts_ns, Some(duration), s.width, s.height, data)?, stamp))
