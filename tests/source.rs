@@ -7,7 +7,10 @@
 // Clippy lets tests unwrap, but not the helpers beside them.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use gstdeepfake::analysis::fingerprint::Fingerprint;
 use gstdeepfake::analysis::provenance::{Class, Weighed};
+use gstdeepfake::analysis::source::{Cadence, Origin};
+use gstdeepfake::recorded::Reader;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -68,20 +71,38 @@ fn print(title: &str, all: &[(usize, String, Judged)]) {
     }
 }
 
+/// How many of the variants each check speaks against, those that thresholds were set with and the others apart.
+fn print_rates(all: &[(usize, String, Judged)]) {
+    let mut checks: Vec<&str> = all.iter().flat_map(|a| &a.2.findings).map(|f| f.check.as_str()).collect();
+    checks.sort_unstable();
+    checks.dedup();
+    let count = |parity: usize, hit: &dyn Fn(&Judged) -> bool| {
+        let among = || all.iter().filter(move |a| a.0 % 2 == parity);
+        format!("{}/{}", among().filter(|a| hit(&a.2)).count(), among().count())
+    };
+    for check in checks {
+        let against = |j: &Judged| j.findings.iter().any(|f| f.check == check && f.injection > 0.0);
+        println!("   {check:<18} set with {:>6}   others {:>6}", count(0, &against), count(1, &against));
+    }
+    for limit in [0.0, 1.0, 2.0] {
+        let above = |j: &Judged| j.weighed.injection > limit;
+        println!(
+            "   above {limit} nats       set with {:>6}   others {:>6}",
+            count(0, &above),
+            count(1, &above)
+        );
+    }
+}
+
 #[test]
 fn simulated_cameras_are_taken_for_none_of_the_others() {
     let all = judge_all(&cameras::all());
     print("simulated cameras (number, name, class, nats of injection, findings)", &all);
-    let count = |limit: f64| all.iter().filter(|a| a.2.weighed.injection > limit).count();
-    println!("of {}: {} above 0 nats, {} above 1, {} above 2", all.len(), count(0.0), count(1.0), count(2.0));
+    print_rates(&all);
     for (_, name, judged) in &all {
         let class = judged.weighed.class;
         assert!(!matches!(class, Class::Virtual | Class::Synthetic | Class::File), "{name}: {judged:?}");
-        // Checks that look at pictures must not speak against an honest camera at all.
-        for finding in &judged.findings {
-            let of_times = ["timestamps", "clock-drift", "delivery"].contains(&finding.check.as_str());
-            assert!(of_times || finding.injection <= 0.0, "{name}: {finding:?}");
-        }
+        assert!(judged.weighed.injection < 2.0, "{name}: {judged:?}");
     }
 }
 
@@ -89,9 +110,27 @@ fn simulated_cameras_are_taken_for_none_of_the_others() {
 fn injected_streams_give_evidence() {
     let all = judge_all(&injected::all());
     print("injected streams (number, name, class, nats of injection, findings)", &all);
+    print_rates(&all);
     let found = all.iter().filter(|a| a.2.weighed.injection > 0.0).count();
-    println!("of {}: {found} above 0 nats", all.len());
-    for (_, name, judged) in &all {
-        assert_ne!(judged.weighed.class, Class::Physical, "{name}: {judged:?}");
+    assert!(4 * found >= 3 * all.len(), "{found} of {}", all.len());
+}
+
+#[test]
+fn people_on_film_do_not_run_backwards() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("models/fetched/clips");
+    let Ok(clips) = std::fs::read_dir(&folder) else {
+        println!("skipped: no clips under models/fetched/clips; fetch them to run this test");
+        return;
+    };
+    for path in clips.map(|e| e.unwrap().path()).filter(|p| p.extension().is_some_and(|e| e == "mp4")) {
+        let mut cadence = Cadence::default();
+        let frames =
+            Reader::open(&path).unwrap().map(Result::unwrap).take_while(|f| f.pts_ns < 30_000_000_000);
+        for frame in frames {
+            cadence.observe(&(frame.pts_ns, Fingerprint::of(&judge::view(&frame))));
+        }
+        let findings = cadence.findings(&Origin::default());
+        println!("{}: {findings:?}", path.display());
+        assert!(findings.iter().all(|f| f.injection <= 0.5), "{path:?}: {findings:?}");
     }
 }

@@ -17,7 +17,7 @@ pub enum Out {
 }
 
 /// Pictures in a row, and of the small ones.
-const ROW: usize = 16;
+const ROW: usize = 12;
 const SMALL: usize = 240;
 /// Frames whose times are looked at: 20 s at 30 a second.
 const TIMES: usize = 600;
@@ -30,7 +30,7 @@ pub fn shoot(sensor: &Sensor, room: u64, count: usize) -> Vec<(Frame, Option<Nor
         .map(|_| {
             let (frame, stamp) = camera.frame().unwrap();
             let [x, y, w, h] = room.face(sensor.width, sensor.height, stamp.exposed_ns as f64 / 1e9);
-            (frame, Some(NormRect { x: x as f32 as _, y: y as f32 as _, w: w as f32 as _, h: h as f32 as _ }))
+            (frame, Some(NormRect { x, y, w, h }))
         })
         .collect()
 }

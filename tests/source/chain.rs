@@ -67,7 +67,9 @@ pub fn pictures(frames: &[Frame], info: &StreamInfo, chain: &str) -> Option<Vec<
         let map = sample.buffer().unwrap().map_readable().unwrap();
         let (w, h) = (video.width(), video.height());
         let mut data = Vec::new();
-        for (plane, (w, h)) in [(w, h), (w.div_ceil(2), h.div_ceil(2)), (w.div_ceil(2), h.div_ceil(2))].iter().enumerate() {
+        for (plane, (w, h)) in
+            [(w, h), (w.div_ceil(2), h.div_ceil(2)), (w.div_ceil(2), h.div_ceil(2))].iter().enumerate()
+        {
             let (offset, stride) = (video.offset()[plane], video.stride()[plane] as usize);
             for y in 0..*h as usize {
                 data.extend_from_slice(&map[offset + y * stride..][..*w as usize]);
@@ -80,7 +82,9 @@ pub fn pictures(frames: &[Frame], info: &StreamInfo, chain: &str) -> Option<Vec<
 
 /// H.264 there and back, as a call would send it.
 pub fn h264(kbit: u32) -> String {
-    format!("x264enc bitrate={kbit} tune=zerolatency speed-preset=veryfast threads=1 ! h264parse ! avdec_h264")
+    format!(
+        "x264enc bitrate={kbit} tune=zerolatency speed-preset=veryfast threads=1 ! h264parse ! avdec_h264"
+    )
 }
 
 /// Motion JPEG there and back.

@@ -122,7 +122,7 @@ fn filtered(whole: bool, times: Times) -> Option<Case> {
     let mut pictures = shoot(&sensor, 31, 16);
     for (frame, face) in &mut pictures {
         let f = face.unwrap();
-        let face = [f.x, f.y, f.w, f.h].map(|v| v as f64);
+        let face = [f.x, f.y, f.w, f.h];
         smoothed(frame, if whole { [0.0, 0.0, 1.0, 1.0] } else { face }, 2);
     }
     Some(Case { pictures, ..case(Vec::new(), times, sensor.rate) })
@@ -162,65 +162,112 @@ pub fn all() -> Vec<(String, Make)> {
     add("clip decoded, into a loopback", Box::new(|| clip("cap12_edit.mp4", loopback)));
     add("clip decoded, forged times", Box::new(|| clip("cap13_edit2.mp4", forged)));
     add("clip decoded, forged times (2)", Box::new(|| clip("franck.mp4", forged)));
-    add("recording 640x480, forged times", Box::new(|| through(recording(640, 480, 1000), "identity", forged(R))));
-    add("recording 640x480 at 400 kbit, loopback", Box::new(|| through(recording(640, 480, 400), "identity", loopback(R))));
+    add(
+        "recording 640x480, forged times",
+        Box::new(|| through(recording(640, 480, 1000), "identity", forged(R))),
+    );
+    add(
+        "recording 640x480 at 400 kbit, loopback",
+        Box::new(|| through(recording(640, 480, 400), "identity", loopback(R))),
+    );
     let line = size(640, 480);
     add("320x240 enlarged to 640x480", Box::new(move || through(recording(320, 240, 500), &line, forged(R))));
     let line = cubic(1280, 720);
-    add("640x360 enlarged to 1280x720, cubic", Box::new(move || through(recording(640, 360, 900), &line, forged(R))));
+    add(
+        "640x360 enlarged to 1280x720, cubic",
+        Box::new(move || through(recording(640, 360, 900), &line, forged(R))),
+    );
     let line = size(1280, 720);
-    add("854x480 enlarged to 1280x720", Box::new(move || through(recording(854, 480, 1200), &line, forged(R))));
+    add(
+        "854x480 enlarged to 1280x720",
+        Box::new(move || through(recording(854, 480, 1200), &line, forged(R))),
+    );
     let line = size(640, 480);
-    add("480x360 enlarged, coded again", Box::new(move || {
-        through(recording(480, 360, 700), &format!("{line} ! {}", chain::h264(1500)), forged(R))
-    }));
-    add("cropped by 6x10", Box::new(|| {
-        through(recording(640, 480, 600), "videocrop left=6 top=10 right=10 bottom=6", forged(R))
-    }));
-    add("cropped by 6x10, coded again", Box::new(|| {
-        let line = format!("videocrop left=6 top=10 right=10 bottom=6 ! {}", chain::h264(2500));
-        through(recording(640, 480, 600), &line, forged(R))
-    }));
-    add("jpeg pictures said to be raw", Box::new(|| {
-        let mut case = honest(&Sensor { seed: 41, ..Sensor::default() }, 14, Out::Jpeg(80))?;
-        case.origin.coding = Coding::Raw;
-        Some(case)
-    }));
-    add("noise added to a recording", Box::new(|| {
-        let (frames, _) = recording(640, 480, 1000)?;
-        Some(case(noisy(frames, 2.0), forged(R), R))
-    }));
-    add("noise added to an enlarged recording", Box::new(|| {
-        let mut case = through(recording(320, 240, 500), "videoscale ! video/x-raw,width=640,height=480", forged(R))?;
-        let frames = case.pictures.drain(..).map(|p| p.0).collect();
-        case.pictures = noisy(frames, 1.5).into_iter().map(|f| (f, None)).collect();
-        Some(case)
-    }));
+    add(
+        "480x360 enlarged, coded again",
+        Box::new(move || {
+            through(recording(480, 360, 700), &format!("{line} ! {}", chain::h264(1500)), forged(R))
+        }),
+    );
+    add(
+        "cropped by 6x10",
+        Box::new(|| {
+            through(recording(640, 480, 600), "videocrop left=6 top=10 right=10 bottom=6", forged(R))
+        }),
+    );
+    add(
+        "cropped by 6x10, coded again",
+        Box::new(|| {
+            let line = format!("videocrop left=6 top=10 right=10 bottom=6 ! {}", chain::h264(2500));
+            through(recording(640, 480, 600), &line, forged(R))
+        }),
+    );
+    add(
+        "jpeg pictures said to be raw",
+        Box::new(|| {
+            let mut case = honest(&Sensor { seed: 41, ..Sensor::default() }, 14, Out::Jpeg(80))?;
+            case.origin.coding = Coding::Raw;
+            Some(case)
+        }),
+    );
+    add(
+        "noise added to a recording",
+        Box::new(|| {
+            let (frames, _) = recording(640, 480, 1000)?;
+            Some(case(noisy(frames, 2.0), forged(R), R))
+        }),
+    );
+    add(
+        "noise added to an enlarged recording",
+        Box::new(|| {
+            let mut case = through(
+                recording(320, 240, 500),
+                "videoscale ! video/x-raw,width=640,height=480",
+                forged(R),
+            )?;
+            let frames = case.pictures.drain(..).map(|p| p.0).collect();
+            case.pictures = noisy(frames, 1.5).into_iter().map(|f| (f, None)).collect();
+            Some(case)
+        }),
+    );
     add("live camera smoothed by a program, loopback", Box::new(|| filtered(true, loopback(R))));
     add("live camera, smooth face put in, forged times", Box::new(|| filtered(false, forged(R))));
-    add("live camera through a program, loopback", Box::new(|| {
-        let case_ = honest(&Sensor { seed: 17, ..Sensor::default() }, 15, Out::Raw)?;
-        Some(Case { times: loopback(R), ..case_ })
-    }));
-    add("large clean recording, forged times", Box::new(|| {
-        let pixels = Pixels { well: 40_000.0, read: 2.0, bits: 12, ..Pixels::default() };
-        let sensor = Sensor { pixels, isp: Isp::default(), seed: 18, ..Sensor::default() };
-        let frames: Vec<_> = shoot(&sensor, 9, 16).into_iter().map(|f| f.0).collect();
-        let frames = chain::pictures(&frames, &sensor.info(), &chain::h264(8000))?;
-        Some(case(frames, forged(R), R))
-    }));
-    add("whole milliseconds (Matroska)", Box::new(|| {
-        let times = forged(R).into_iter().map(|(a, p)| (a, p / 1_000_000 * 1_000_000)).collect();
-        through(recording(640, 480, 3000), "identity", times)
-    }));
-    add("file without a clock", Box::new(|| {
-        let times = timer(R).into_iter().map(|(a, p)| (a / 5, p)).collect();
-        through(recording(640, 480, 3000), "identity", times)
-    }));
+    add(
+        "live camera through a program, loopback",
+        Box::new(|| {
+            let case_ = honest(&Sensor { seed: 17, ..Sensor::default() }, 15, Out::Raw)?;
+            Some(Case { times: loopback(R), ..case_ })
+        }),
+    );
+    add(
+        "large clean recording, forged times",
+        Box::new(|| {
+            let pixels = Pixels { well: 40_000.0, read: 2.0, bits: 12, ..Pixels::default() };
+            let sensor = Sensor { pixels, isp: Isp::default(), seed: 18, ..Sensor::default() };
+            let frames: Vec<_> = shoot(&sensor, 9, 16).into_iter().map(|f| f.0).collect();
+            let frames = chain::pictures(&frames, &sensor.info(), &chain::h264(8000))?;
+            Some(case(frames, forged(R), R))
+        }),
+    );
+    add(
+        "whole milliseconds (Matroska)",
+        Box::new(|| {
+            let times = forged(R).into_iter().map(|(a, p)| (a, p / 1_000_000 * 1_000_000)).collect();
+            through(recording(640, 480, 3000), "identity", times)
+        }),
+    );
+    add(
+        "file without a clock",
+        Box::new(|| {
+            let times = timer(R).into_iter().map(|(a, p)| (a / 5, p)).collect();
+            through(recording(640, 480, 3000), "identity", times)
+        }),
+    );
     add("24 shown as 30, forged times", Box::new(|| reordered(|n| n * 24 / 30)));
-    add("forwards and backwards, forged times", Box::new(|| {
-        reordered(|n| if n % 200 < 100 { n % 200 } else { 200 - n % 200 })
-    }));
+    add(
+        "forwards and backwards, forged times",
+        Box::new(|| reordered(|n| if n % 200 < 100 { n % 200 } else { 200 - n % 200 })),
+    );
     add("x264 behind a camera's H.264", Box::new(marked));
     all
 }

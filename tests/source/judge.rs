@@ -28,7 +28,7 @@ pub struct Judged {
     pub findings: Vec<Finding>,
 }
 
-fn view(frame: &Frame) -> FrameView<'_> {
+pub fn view(frame: &Frame) -> FrameView<'_> {
     let planes = frame.planes().map(|(data, w, _)| Plane { data, stride: w as usize });
     let (w, h) = (frame.width() as usize, frame.height() as usize);
     FrameView::new(PixelFormat::I420, w, h, Colour::default(), &planes).unwrap()

@@ -340,7 +340,8 @@ mod tests {
 
     #[test]
     fn a_uuid_without_a_text_is_enough() {
-        let marks = marks_in_access_unit(&framed(&[unit(&[0x50, 1], UUIDS[2].0, b"\x01\x02\x00\x00")], Some(4)));
+        let marks =
+            marks_in_access_unit(&framed(&[unit(&[0x50, 1], UUIDS[2].0, b"\x01\x02\x00\x00")], Some(4)));
         assert_eq!(marks[0].maker, Maker::Signed);
         assert_eq!(findings(&marks, Class::Physical)[0].injection, 0.0);
     }

@@ -57,9 +57,12 @@ mod tests {
 
     #[test]
     fn corners_are_read_in_every_layout() {
-        for (format, bytes, first) in
-            [(PixelFormat::Gray8, 1, 0), (PixelFormat::Yuy2, 2, 0), (PixelFormat::Uyvy, 2, 1), (PixelFormat::Bgra, 4, 1)]
-        {
+        for (format, bytes, first) in [
+            (PixelFormat::Gray8, 1, 0),
+            (PixelFormat::Yuy2, 2, 0),
+            (PixelFormat::Uyvy, 2, 1),
+            (PixelFormat::Bgra, 4, 1),
+        ] {
             let (w, h) = (50, 33);
             let stride = w * bytes + 5;
             let mut data = vec![0u8; stride * h];
@@ -75,7 +78,11 @@ mod tests {
             assert_eq!(blocks.places.len(), 6 * 4);
             assert_eq!(blocks.places.last(), Some(&(w - SIDE, h - SIDE)));
             for ((x, y), block) in blocks.places.iter().zip(&blocks.blocks) {
-                assert_eq!((block[0], block[63]), ((x + 3 * y) as u8, (x + 7 + 3 * (y + 7)) as u8), "{format:?}");
+                assert_eq!(
+                    (block[0], block[63]),
+                    ((x + 3 * y) as u8, (x + 7 + 3 * (y + 7)) as u8),
+                    "{format:?}"
+                );
             }
         }
     }

@@ -126,8 +126,10 @@ impl Cadence {
         let reversal = match self.turns {
             0 => Finding::nothing("reversal", "no motion runs backwards"),
             1 => Finding::of("reversal", Class::File, 0.0, "motion ran backwards once").injected(ONE_TURN),
-            n => Finding::of("reversal", Class::File, TURNS_WEIGHT, format!("motion ran backwards {n} times"))
-                .injected(TURNS),
+            n => {
+                Finding::of("reversal", Class::File, TURNS_WEIGHT, format!("motion ran backwards {n} times"))
+                    .injected(TURNS)
+            }
         };
         vec![cadence, reversal]
     }

@@ -82,7 +82,8 @@ impl Grid {
         let eighths = near(0.125).max(near(0.375));
         // The own grid out of the way, other lines show.
         let grid = eighths >= LINE;
-        let others = if grid { deviations.each_ref().map(|d| spectrum(&without(d, 16))) } else { spectra.clone() };
+        let others =
+            if grid { deviations.each_ref().map(|d| spectrum(&without(d, 16))) } else { spectra.clone() };
         // A line is as wide as the shorter profile makes it (Blackman window: three natural resolutions to each side)
         // and as what is in the picture makes it, where the grid shows here more and there less.
         let width = 5.0 / w.min(h) as f64;
@@ -115,6 +116,9 @@ impl Grid {
         };
         if origin.altered {
             return nothing("the pictures are altered on the way here");
+        }
+        if origin.claim == Class::Network {
+            return nothing("senders scale and crop what their cameras coded, honestly");
         }
         match self.measured() {
             None => nothing("too few pictures, or too small ones"),
@@ -156,7 +160,9 @@ fn upscaling(m: &Measured, origin: &Origin) -> Finding {
         None
     };
     match found {
-        None => Finding::nothing(CHECK, format!("no period of interpolation ({:.0})", strength.max(m.quarter))),
+        None => {
+            Finding::nothing(CHECK, format!("no period of interpolation ({:.0})", strength.max(m.quarter)))
+        }
         Some((f, strength)) => {
             let reason = format!("interpolated with a period of {:.2} pixels ({strength:.0})", 1.0 / f);
             Finding::of(CHECK, Class::Physical, ENLARGED_WEIGHT, reason).injected(ENLARGED_INJECTION)
@@ -181,16 +187,14 @@ fn phase(a: &[f64], b: &[f64]) -> (usize, f64) {
     let worse = |z: &dyn Fn(&[f64; 8], f64) -> f64| {
         halves.iter().map(|(means, error)| z(means, *error)).fold(f64::INFINITY, f64::min)
     };
-    let strongest = |all: &[(usize, f64)]| {
-        all.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((0, 0.0))
-    };
+    let strongest =
+        |all: &[(usize, f64)]| all.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((0, 0.0));
     let plain = [0, 1, 2, 3, 4, 5, 6, 7].map(|o: usize| {
         let rest = |m: &[f64; 8]| (m.iter().sum::<f64>() - m[o]) / 7.0;
         (o, worse(&|m, error| (m[o] - rest(m)) / error))
     });
-    let mirrored = [2usize, 6].map(|o| {
-        (o, worse(&|m, error| (m[o] - m[8 - o]) / (error * std::f64::consts::SQRT_2)))
-    });
+    let mirrored =
+        [2usize, 6].map(|o| (o, worse(&|m, error| (m[o] - m[8 - o]) / (error * std::f64::consts::SQRT_2))));
     let (own, besides) = (strongest(&plain), strongest(&mirrored));
     if own.0.is_multiple_of(4) && besides.1 >= PHASE { besides } else { own }
 }

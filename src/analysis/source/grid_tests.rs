@@ -62,7 +62,9 @@ fn measure(size: (usize, usize), make: impl Fn(u64) -> Vec<f64>) -> Grid {
     for n in 0..8 {
         let data: Vec<u8> = make(n).iter().map(|v| v.round().clamp(0.0, 255.0) as u8).collect();
         let plane = Plane { data: &data, stride: size.0 };
-        grid.observe(&FrameView::new(PixelFormat::Gray8, size.0, size.1, Colour::default(), &[plane]).unwrap());
+        grid.observe(
+            &FrameView::new(PixelFormat::Gray8, size.0, size.1, Colour::default(), &[plane]).unwrap(),
+        );
     }
     grid
 }

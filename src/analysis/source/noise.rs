@@ -181,7 +181,8 @@ impl Noise {
     /// Findings `sensor-noise` and `noise-consistency`.
     pub fn findings(&self, origin: &Origin) -> Vec<Finding> {
         let Some(m) = self.measured() else {
-            let reason = format!("only {} flat blocks held still, {} frames repeated", self.blocks, self.repeated);
+            let reason =
+                format!("only {} flat blocks held still, {} frames repeated", self.blocks, self.repeated);
             return ["sensor-noise", "noise-consistency"].map(|c| Finding::nothing(c, reason.clone())).into();
         };
         vec![sensor(&m, origin), consistency(&m, origin)]
@@ -200,10 +201,11 @@ const WHITE: f64 = 0.05;
 const WHITE_DEVIATION: f64 = 0.8;
 const WHITE_INJECTION: f64 = 0.6;
 const WHITE_WEIGHT: f64 = -0.4;
-/// Less noise than this is none: what little a sensor's own noise is after smoothing still moves the last bit. Cameras that
-/// average over time come near it in good light.
+/// Less noise than this is none, if some blocks did not change at all: a camera that averages over time comes to as little,
+/// but the last bit still moves everywhere. The strongest such cameras may not even do that.
 const NONE_DEVIATION: f64 = 0.1;
-const NONE_INJECTION: f64 = 0.8;
+const NONE_ZERO: f64 = 0.05;
+const NONE_INJECTION: f64 = 0.6;
 const NONE_WEIGHT: f64 = -0.5;
 /// Noise like a sensor's: at this many brightnesses, this strong. A recording that was decoded at a high rate keeps it.
 const LIVE_LEVELS: usize = 3;
@@ -226,7 +228,7 @@ fn sensor(m: &Measured, origin: &Origin) -> Finding {
     }
     let zero = ((m.zero - ZERO_FROM) / (ZERO_TO - ZERO_FROM)).clamp(0.0, 1.0);
     let (across, down) = m.correlation;
-    let none = m.deviation < NONE_DEVIATION;
+    let none = m.deviation < NONE_DEVIATION && m.zero > NONE_ZERO;
     if zero > 0.0 || none {
         let least = |nats: f64| if none { nats } else { 0.0 };
         let weight = (zero * ZERO_WEIGHT).min(least(NONE_WEIGHT));

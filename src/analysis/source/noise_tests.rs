@@ -78,7 +78,9 @@ fn findings_follow() {
 #[test]
 fn silent_behind_a_codec_and_on_too_little() {
     let drawn = measure(4, |_, _, _| 0.0);
-    for origin in [Origin { coding: Coding::Inter, ..RAW }, Origin { altered: true, ..RAW }, Origin::default()] {
+    for origin in
+        [Origin { coding: Coding::Inter, ..RAW }, Origin { altered: true, ..RAW }, Origin::default()]
+    {
         assert!(drawn.findings(&origin).iter().all(|f| f.injection == 0.0 && f.weight == 0.0));
     }
     assert!(measure(0, |_, _, _| 0.0).measured().is_none());

@@ -84,7 +84,8 @@ impl Profiles {
             let (a, b, c, d) = (row(y - 1), row(y), row(y + 1), row(y + 2));
             for (columns, sums) in columns.iter().zip([&mut *left, &mut *right]) {
                 let at = |line: &[u8], x: usize| line.get(x * step).copied().unwrap_or_default();
-                let sum: u32 = columns.iter().map(|x| rough(at(a, *x), at(b, *x), at(c, *x), at(d, *x))).sum();
+                let sum: u32 =
+                    columns.iter().map(|x| rough(at(a, *x), at(b, *x), at(c, *x), at(d, *x))).sum();
                 if let Some(slot) = sums.0.get_mut(y) {
                     *slot += sum;
                 }
@@ -96,7 +97,9 @@ impl Profiles {
     /// The profiles as deviations from their neighbourhood in its own units, outliers bounded: upper, lower, left, right.
     /// The first is that of pixel 1.
     pub fn deviations(&self) -> [Vec<f64>; 4] {
-        self.sums.each_ref().map(|sums| deviations(sums.0.get(1..sums.0.len().max(3) - 2).unwrap_or_default()))
+        self.sums
+            .each_ref()
+            .map(|sums| deviations(sums.0.get(1..sums.0.len().max(3) - 2).unwrap_or_default()))
     }
 }
 

@@ -162,7 +162,8 @@ pub(super) fn process(
     }
     let u = half(&mix([-0.168_736, -0.331_264, 0.5]), w, h);
     let v = half(&mix([0.5, -0.418_688, -0.081_312]), w, h);
-    let quantise = |scale: f32, offset: f32| move |v: f32| (v * scale + offset).round().clamp(0.0, 255.0) as u8;
+    let quantise =
+        |scale: f32, offset: f32| move |v: f32| (v * scale + offset).round().clamp(0.0, 255.0) as u8;
     let mut out: Vec<u8> = luma.into_iter().map(quantise(219.0, 16.0)).collect();
     out.extend(u.into_iter().chain(v).map(quantise(224.0, 128.0)));
     out

@@ -73,7 +73,15 @@ impl Sensor {
         self.check()?;
         let fixed = pixels::Fixed::new(&self.pixels, self.width, self.height, self.seed);
         let clock = self.clock.start(self.rate, self.light, self.seed);
-        Ok(Camera { sensor: self.clone(), room, fixed, clock, exposure: isp::Exposure::default(), before: Vec::new(), index: 0 })
+        Ok(Camera {
+            sensor: self.clone(),
+            room,
+            fixed,
+            clock,
+            exposure: isp::Exposure::default(),
+            before: Vec::new(),
+            index: 0,
+        })
     }
 
     /// What the stream says of itself.

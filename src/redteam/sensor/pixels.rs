@@ -80,11 +80,8 @@ pub(super) fn expose(
     let w = scene.width;
     let mosaic = scene.pixels.iter().enumerate().map(|(i, rgb)| {
         let (x, y) = (i % w, i / w);
-        let seen = if pixels.bayer {
-            rgb[colour_at(x, y)]
-        } else {
-            0.3 * rgb[0] + 0.59 * rgb[1] + 0.11 * rgb[2]
-        };
+        let seen =
+            if pixels.bayer { rgb[colour_at(x, y)] } else { 0.3 * rgb[0] + 0.59 * rgb[1] + 0.11 * rgb[2] };
         let electrons = seen * exposure as f32 * white * fixed.gain.get(i).copied().unwrap_or(1.0);
         let normal: f32 = StandardNormal.sample(noise);
         let deviation = (electrons.max(0.0) + dark + read * read).sqrt();

@@ -131,7 +131,8 @@ impl Room {
         let soft = |d: f32, width: f32| (0.5 - d / width).clamp(0.0, 1.0);
         let shade = 1.0 - 0.35 * (0.6 * x + 0.3 * y);
         let blob = |bx: f32, by: f32, rx: f32, ry: f32| soft(((x - bx) / rx).hypot((y - by) / ry) - 1.0, 0.5);
-        let dark = blob(-0.4, -0.15, 0.14, 0.07).max(blob(0.4, -0.15, 0.14, 0.07)).max(blob(0.0, 0.5, 0.3, 0.06));
+        let dark =
+            blob(-0.4, -0.15, 0.14, 0.07).max(blob(0.4, -0.15, 0.14, 0.07)).max(blob(0.0, 0.5, 0.3, 0.06));
         let hair = soft(y + 0.62 + 0.1 * x * x, 0.08);
         let k = soft(x.hypot(y) - 1.0, 0.05);
         for (p, skin) in pixel.iter_mut().zip(self.skin) {
