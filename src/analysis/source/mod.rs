@@ -155,13 +155,9 @@ mod tests {
     #[ignore = "prints a number"]
     fn forensics_cost() {
         let (w, h) = (1280, 720);
-        let frames: Vec<Vec<u8>> = (0..8usize)
-            .map(|n| {
-                (0..w * h)
-                    .map(|i| (60 + (i % w) / 16 + (i.wrapping_mul(2_654_435_761 + n) >> 13) % 5) as u8)
-                    .collect()
-            })
-            .collect();
+        let grain = |n: usize, i: usize| (i.wrapping_mul(2_654_435_761 + n) >> 13) % 5;
+        let frame = |n: usize| (0..w * h).map(|i: usize| (60 + i % w / 16 + grain(n, i)) as u8).collect();
+        let frames: Vec<Vec<u8>> = (0..8).map(frame).collect();
         let mut forensics = SourceForensics::new(Origin { coding: Coding::Raw, ..Origin::default() });
         let begun = std::time::Instant::now();
         for n in 0..200 {
