@@ -9,6 +9,8 @@ mod common;
 mod elements;
 #[path = "provenance/ways.rs"]
 mod ways;
+#[path = "provenance/webrtc.rs"]
+mod webrtc;
 
 use common::{PATIENCE, init};
 use gst::prelude::*;

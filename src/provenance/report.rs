@@ -3,7 +3,7 @@
 use super::identity::Identity;
 use crate::analysis::provenance::{Class, Finding, Outcome, Source, weigh};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One source of the stream and everything that was found about it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -76,13 +76,21 @@ impl SourceReport {
         }
     }
 
-    /// Whether the other report says something else that is worth telling: another class or violation, or numbers that
-    /// moved.
+    /// The checks that found something, by name.
+    fn found(&self) -> impl Iterator<Item = &str> {
+        let names: BTreeSet<&str> =
+            self.findings.iter().filter(|f| f.outcome == Outcome::Found).map(|f| f.check.as_str()).collect();
+        names.into_iter()
+    }
+
+    /// Whether the other report says something else that is worth telling: another class or violation, checks that
+    /// found something, or numbers that moved.
     pub fn differs(&self, other: &Self) -> bool {
         self.class != other.class
             || self.violation != other.violation
             || self.identity != other.identity
             || self.device != other.device
+            || self.found().ne(other.found())
             || (self.injection - other.injection).abs() >= 1.0
             || (self.confidence - other.confidence).abs() >= 0.1
     }

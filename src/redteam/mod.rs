@@ -16,6 +16,7 @@ mod print;
 mod random;
 mod render;
 mod replay;
+pub mod sensor;
 mod source;
 mod splice;
 mod warp;

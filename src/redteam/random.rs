@@ -11,6 +11,8 @@ pub(crate) enum Use {
     Motion = 1,
     Light = 2,
     Choice = 4,
+    Pattern = 5,
+    Times = 6,
     /// One stream a frame: the noise of frame n does not depend on how many came before.
     Noise = 1 << 32,
 }

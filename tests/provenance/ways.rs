@@ -3,7 +3,7 @@
 use super::{Heard, pipeline, reports_of};
 use crate::common::{PATIENCE, init, root};
 use gst::prelude::*;
-use gstdeepfake::analysis::provenance::Class;
+use gstdeepfake::analysis::provenance::{Class, Outcome};
 use gstdeepfake::provenance::report::SourceReport;
 use gstreamer as gst;
 
@@ -132,14 +132,71 @@ fn rtp_is_a_network_and_its_numbers_are_watched() {
     let receiver = pipeline(&receiver).unwrap();
     receiver.set_state(gst::State::Playing).unwrap();
     sender.set_state(gst::State::Playing).unwrap();
-    let heard = Heard::listen(&receiver, |h| !h.reports.is_empty());
+    let continuity = |r: &SourceReport| {
+        r.findings.iter().find(|f| f.check == "rtp-continuity" && f.outcome == Outcome::Found).cloned()
+    };
+    // The probe is placed with the first report; packets are seen from then on.
+    let heard = Heard::listen(&receiver, |h| h.reports.iter().any(|r| continuity(r).is_some()));
     sender.set_state(gst::State::Null).unwrap();
     receiver.set_state(gst::State::Null).unwrap();
     assert_eq!(heard.error, None);
     let report = heard.reports.last().unwrap();
     assert_eq!(report.class, Class::Network, "{report:?}");
-    let continuity = report.findings.iter().find(|f| f.check == "rtp-continuity").unwrap();
+    let continuity = continuity(report).unwrap();
     assert!(continuity.reason.contains("one sender"), "{continuity:?}");
+}
+
+/// A call over RTP with RTCP, whose sender reports are changed by `age` seconds on their way out.
+fn call_with_reports(age: u32) -> Option<Vec<SourceReport>> {
+    let (rtp, rtcp) = (port(), port());
+    let sender = pipeline(&format!(
+        "rtpbin name=r videotestsrc is-live=true ! {RAW} ! jpegenc ! rtpjpegpay ! r.send_rtp_sink_0 \
+         r.send_rtp_src_0 ! udpsink host=127.0.0.1 port={rtp} \
+         r.send_rtcp_src_0 ! identity name=old ! udpsink host=127.0.0.1 port={rtcp} sync=false async=false"
+    ))?;
+    let old = sender.by_name("old").unwrap().static_pad("src").unwrap();
+    old.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let buffer = info.buffer_mut().unwrap().make_mut();
+        let mut map = buffer.map_writable().unwrap();
+        // The seconds of the NTP time in a sender report.
+        if map.len() >= 12 && map[1] == 200 {
+            let seconds = u32::from_be_bytes(map[8..12].try_into().unwrap()) - age;
+            map[8..12].copy_from_slice(&seconds.to_be_bytes());
+        }
+        drop(map);
+        gst::PadProbeReturn::Ok
+    });
+    let receiver = pipeline(&format!(
+        "rtpbin name=r udpsrc address=127.0.0.1 port={rtp} \
+         caps=\"application/x-rtp,media=video,encoding-name=JPEG,clock-rate=90000,payload=26\" ! r.recv_rtp_sink_0 \
+         udpsrc address=127.0.0.1 port={rtcp} caps=application/x-rtcp ! r.recv_rtcp_sink_0 \
+         r. ! rtpjpegdepay ! jpegdec ! {END}"
+    ))
+    .unwrap();
+    receiver.set_state(gst::State::Playing).unwrap();
+    sender.set_state(gst::State::Playing).unwrap();
+    let told = |h: &Heard| {
+        let findings = h.reports.iter().flat_map(|r| &r.findings);
+        findings.into_iter().any(|f| f.check == "rtcp-time" && f.outcome == Outcome::Found)
+    };
+    let heard = Heard::listen(&receiver, told);
+    sender.set_state(gst::State::Null).unwrap();
+    receiver.set_state(gst::State::Null).unwrap();
+    assert_eq!(heard.error, None);
+    Some(heard.reports)
+}
+
+#[test]
+fn a_call_with_reports_of_yesterday_is_suspected_and_a_fresh_one_is_not() {
+    let injection = |age| {
+        let reports = call_with_reports(age)?;
+        let last = reports.last().unwrap();
+        assert_eq!(last.class, Class::Network, "{last:?}");
+        Some(last.findings.iter().find(|f| f.check == "rtcp-time").unwrap().injection)
+    };
+    let Some(fresh) = injection(0) else { return };
+    assert!(fresh < 0.0, "{fresh}");
+    assert!(injection(86_400).unwrap() > 2.0);
 }
 
 #[test]

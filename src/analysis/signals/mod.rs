@@ -28,7 +28,7 @@ pub enum Family {
     Replay,
     /// A face that was computed: swap, reenactment, synthetic head. (No signal of this family yet.)
     Forgery,
-    /// A stream that does not come from the camera it claims. (Provenance; no signal yet.)
+    /// A stream that does not come from where it claims. (Provenance; see [`super::provenance`].)
     Injection,
 }
 

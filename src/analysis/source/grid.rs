@@ -14,8 +14,9 @@ use crate::analysis::provenance::{Class, Finding};
 
 /// Frames that a finding needs.
 const MIN_FRAMES: u32 = 4;
-/// One profile's line counts up to this (its expectation is 1), so that no single one decides.
-const LINE_CAP: f64 = 12.0;
+/// One profile's line counts up to this (its expectation is 1), so that no single one decides,
+/// nor the two of one direction: blinds and shelves have lines too.
+const LINE_CAP: f64 = 10.0;
 /// The four profiles' sum that is a line. Without one the sum is Gamma(4) distributed: at 24, about 1 in 10 million for
 /// each of some thousand frequencies.
 const LINE: f64 = 24.0;
@@ -41,12 +42,11 @@ const ENLARGED_INJECTION: f64 = 0.8;
 /// What has been measured so far.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measured {
-    /// Strongest line that is no multiple of 1/16: cycles a pixel, and the four profiles' sum.
+    /// Strongest line that is neither the usual grid's nor a colour filter's: cycles a pixel, and the four profiles' sum.
     pub line: (f64, f64),
-    /// The sums at 1/8 and 3/8, which only a grid of 8 has (the larger counts), and at 1/4 and 1/2.
+    /// The sums at 1/8 and 3/8, which only a grid of 8 has (the larger counts), and at 1/4.
     pub eighths: f64,
     pub quarter: f64,
-    pub half: f64,
     /// The grid's offset from the corner, across and down, and by how many standard errors it stands out in the worse half.
     pub phase: [(usize, f64); 2],
 }
@@ -69,38 +69,42 @@ impl Grid {
             return None;
         }
         let deviations = self.profiles.deviations();
-        let spectra = deviations.each_ref().map(|d| spectrum(d));
-        // The own grid out of the way, other lines show.
-        let others = deviations.each_ref().map(|d| spectrum(&without(d, 16)));
         let add = |spectra: &[Vec<f64>; 4], i: usize| {
             spectra.iter().map(|s| s.get(i).map_or(0.0, |p| p.min(LINE_CAP))).sum::<f64>()
         };
         let index = |f: f64| (f * SPECTRUM as f64).round() as usize;
         let (w, h) = self.profiles.size();
-        // A line is as wide as the shorter profile makes it (Blackman window: three natural resolutions to each
-        // side) and as what is in the picture makes it, where the grid shows here more and there less.
-        let width = 4.0 / w.min(h) as f64;
+        let spectra = deviations.each_ref().map(|d| spectrum(d));
         let near = |f: f64| {
             let reach = index(0.5 / w.max(h) as f64).max(1);
-            (index(f) - reach..=(index(f) + reach).min(SPECTRUM / 2))
-                .map(|i| add(&spectra, i))
-                .fold(0.0, f64::max)
+            (index(f) - reach..=index(f) + reach).map(|i| add(&spectra, i)).fold(0.0, f64::max)
         };
-        let own = |f: f64| (16.0 * f - (16.0 * f).round()).abs() / 16.0 < width;
-        let mut line = (0.0, 0.0);
-        for i in index(LOWEST)..=SPECTRUM / 2 {
-            let f = i as f64 / SPECTRUM as f64;
-            let s = if own(f) { 0.0 } else { add(&others, i) };
-            if s > line.1 {
-                line = (f, s);
-            }
-        }
+        let eighths = near(0.125).max(near(0.375));
+        // The own grid out of the way, other lines show.
+        let grid = eighths >= LINE;
+        let others =
+            if grid { deviations.each_ref().map(|d| spectrum(&without(d, 16))) } else { spectra.clone() };
+        // A line is as wide as the shorter profile makes it (Blackman window: three natural resolutions to each side)
+        // and as what is in the picture makes it, where the grid shows here more and there less.
+        let width = 5.0 / w.min(h) as f64;
+        // Multiples of 1/16 are a grid's; 1/4 is looked at by itself; 1/2 is what a colour filter leaves.
+        let own = |f: f64| {
+            let part = if grid { 16.0 } else { 4.0 };
+            (grid || f > 0.2) && (part * f - (part * f).round()).abs() / part < width
+        };
+        // Where all are at their caps, the plain sum tells where the middle of the line is.
+        let rank = |i: usize| (add(&others, i), others.iter().filter_map(|s| s.get(i)).sum::<f64>());
+        let at = |i: usize| i as f64 / SPECTRUM as f64;
+        let line = (index(LOWEST)..=SPECTRUM / 2)
+            .filter(|i| !own(at(*i)))
+            .map(|i| (at(i), rank(i)))
+            .max_by(|a, b| a.1.0.total_cmp(&b.1.0).then(a.1.1.total_cmp(&b.1.1)))
+            .map_or((0.0, 0.0), |(f, (s, _))| (f, s));
         let [upper, lower, left, right] = &deviations;
         Some(Measured {
             line,
-            eighths: near(0.125).max(near(0.375)),
+            eighths,
             quarter: near(0.25),
-            half: near(0.5),
             phase: [phase(upper, lower), phase(left, right)],
         })
     }
@@ -112,6 +116,9 @@ impl Grid {
         };
         if origin.altered {
             return nothing("the pictures are altered on the way here");
+        }
+        if origin.claim == Class::Network {
+            return nothing("senders scale and crop what their cameras coded, honestly");
         }
         match self.measured() {
             None => nothing("too few pictures, or too small ones"),
@@ -144,16 +151,18 @@ fn compression(m: &Measured, origin: &Origin) -> Finding {
 fn upscaling(m: &Measured, origin: &Origin) -> Finding {
     const CHECK: &str = "upscaling";
     let (f, strength) = m.line;
-    let twice = m.half.max(m.quarter);
+    // An enlargement by two has no line of its own: it is where a colour filter's is.
     let found = if strength >= LINE && f >= INTERPOLATION {
         Some((f, strength))
-    } else if origin.coding == Coding::Raw && twice >= LINE && m.eighths < LINE {
-        Some((if m.quarter >= LINE { 0.25 } else { 0.5 }, twice))
+    } else if origin.coding == Coding::Raw && m.quarter >= LINE && m.eighths < LINE {
+        Some((0.25, m.quarter))
     } else {
         None
     };
     match found {
-        None => Finding::nothing(CHECK, format!("no period of interpolation ({:.0})", strength.max(twice))),
+        None => {
+            Finding::nothing(CHECK, format!("no period of interpolation ({:.0})", strength.max(m.quarter)))
+        }
         Some((f, strength)) => {
             let reason = format!("interpolated with a period of {:.2} pixels ({strength:.0})", 1.0 / f);
             Finding::of(CHECK, Class::Physical, ENLARGED_WEIGHT, reason).injected(ENLARGED_INJECTION)
@@ -161,36 +170,33 @@ fn upscaling(m: &Measured, origin: &Origin) -> Finding {
     }
 }
 
-/// The offset (0..8) of an 8-pixel grid in the deviations of two halves: where both are rougher than elsewhere, and by how
-/// many standard errors, in the half where it shows less. Offsets that are no multiple of 4 go first if they stand out.
+/// The offset (0..8) of an 8-pixel grid in the deviations of two halves, and by how many standard errors it stands out in
+/// the half where it shows less: the strongest step; or, besides the own grid at 0 (and 4, smaller transforms), one at 2 or
+/// 6 that is stronger than its mirror image in the block. Odd offsets beside an own grid cannot be told from its slopes;
+/// cropping 4:2:0 pictures by odd numbers is rare.
 fn phase(a: &[f64], b: &[f64]) -> (usize, f64) {
-    let strength = |d: &[f64], offset: usize| {
-        // A step between pixels 7 and 8 makes both rough; the first deviation is that of pixel 1.
-        let on = |i: usize| (i + 1) % 8 == offset || (i + 2) % 8 == offset;
-        let aligned = |i: usize| (i + 1).is_multiple_of(4) || (i + 2).is_multiple_of(4);
-        let mean = |hit: &dyn Fn(usize) -> bool| {
-            let (sum, n) = d
-                .iter()
-                .enumerate()
-                .filter(|(i, _)| hit(*i))
-                .fold((0.0, 0.0), |(s, n), (_, v)| (s + v, n + 1.0));
-            (sum / f64::max(n, 1.0), f64::max(n, 1.0))
-        };
-        let (here, n) = mean(&on);
-        // The present codec's own steps are no yardstick for another grid.
-        let foreign = !offset.is_multiple_of(4);
-        let (rest, _) = mean(&|i| !on(i) && !(foreign && aligned(i)));
-        let variance = d.iter().map(|v| v * v).sum::<f64>() / d.len().max(1) as f64;
-        (here - rest) / (variance / n).sqrt().max(1e-9)
+    let half = |d: &[f64]| {
+        // The step to the left of pixel 8 n + offset; the first deviation is that of pixel 1, the step between 1 and 2.
+        let steps = |offset: usize| d.iter().skip((offset + 6) % 8).step_by(8);
+        let n = (d.len() / 8).max(1) as f64;
+        let means = [0, 1, 2, 3, 4, 5, 6, 7].map(|o| steps(o).sum::<f64>() / n);
+        let error = (d.iter().map(|v| v * v).sum::<f64>() / d.len().max(1) as f64 / n).sqrt().max(1e-9);
+        (means, error)
     };
-    let all = [0, 1, 2, 3, 4, 5, 6, 7].map(|o| (o, strength(a, o).min(strength(b, o))));
-    let best = |foreign: bool| {
-        let among = all.iter().copied().filter(|(o, _)| foreign != o.is_multiple_of(4));
-        among.max_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((0, 0.0))
+    let halves = [half(a), half(b)];
+    let worse = |z: &dyn Fn(&[f64; 8], f64) -> f64| {
+        halves.iter().map(|(means, error)| z(means, *error)).fold(f64::INFINITY, f64::min)
     };
-    // Beside a strong grid its neighbours are rough as well: a foreign one must not be next to the own one alone.
-    let (own, foreign) = (best(false), best(true));
-    if foreign.1 >= PHASE && (foreign.1 > 0.8 * own.1 || own.1 < PHASE) { foreign } else { own }
+    let strongest =
+        |all: &[(usize, f64)]| all.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((0, 0.0));
+    let plain = [0, 1, 2, 3, 4, 5, 6, 7].map(|o: usize| {
+        let rest = |m: &[f64; 8]| (m.iter().sum::<f64>() - m[o]) / 7.0;
+        (o, worse(&|m, error| (m[o] - rest(m)) / error))
+    });
+    let mirrored =
+        [2usize, 6].map(|o| (o, worse(&|m, error| (m[o] - m[8 - o]) / (error * std::f64::consts::SQRT_2))));
+    let (own, besides) = (strongest(&plain), strongest(&mirrored));
+    if own.0.is_multiple_of(4) && besides.1 >= PHASE { besides } else { own }
 }
 
 #[cfg(test)]

@@ -121,6 +121,8 @@ impl SourceForensics {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::frame::{Colour, PixelFormat, Plane};
+    use proptest::prelude::*;
 
     #[test]
     fn a_file_that_says_so_is_no_injection() {
@@ -129,5 +131,64 @@ mod tests {
         assert_eq!(nats(Class::File), 0.0);
         assert_eq!(nats(Class::Physical), 2.0);
         assert!(nats(Class::Network) > 0.0 && nats(Class::Network) < 2.0);
+    }
+
+    fn grey(data: &[u8], w: usize, h: usize) -> FrameView<'_> {
+        let plane = Plane { data, stride: w };
+        FrameView::new(PixelFormat::Gray8, w, h, Colour::default(), &[plane]).unwrap()
+    }
+
+    #[test]
+    fn a_time_that_goes_back_starts_afresh() {
+        let data: Vec<u8> = (0..128 * 96).map(|i| (40 + i % 128) as u8).collect();
+        let mut forensics = SourceForensics::new(Origin { coding: Coding::Raw, ..Origin::default() });
+        for n in 1..=6 {
+            forensics.observe_frame(&grey(&data, 128, 96), n * 40_000_000, None);
+        }
+        assert!(forensics.grid.measured().is_some());
+        forensics.observe_frame(&grey(&data, 128, 96), 1, None);
+        assert!(forensics.grid.measured().is_none());
+    }
+
+    /// What a frame costs: `cargo test --release forensics_cost -- --ignored --nocapture`.
+    #[test]
+    #[ignore = "prints a number"]
+    fn forensics_cost() {
+        let (w, h) = (1280, 720);
+        let grain = |n: usize, i: usize| (i.wrapping_mul(2_654_435_761 + n) >> 13) % 5;
+        let frame = |n: usize| (0..w * h).map(|i: usize| (60 + i % w / 16 + grain(n, i)) as u8).collect();
+        let frames: Vec<Vec<u8>> = (0..8).map(frame).collect();
+        let mut forensics = SourceForensics::new(Origin { coding: Coding::Raw, ..Origin::default() });
+        let begun = std::time::Instant::now();
+        for n in 0..200 {
+            forensics.observe_frame(&grey(&frames[n % 8], w, h), n as u64 * 40_000_000, None);
+        }
+        println!("observe_frame, {w}x{h}: {:.0} us", begun.elapsed().as_secs_f64() * 1e6 / 200.0);
+        let begun = std::time::Instant::now();
+        let count = std::hint::black_box(forensics.findings()).len();
+        println!("findings ({count}): {:.1} ms", begun.elapsed().as_secs_f64() * 1e3);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn any_pictures_are_survived(
+            (w, h) in (16usize..140, 16usize..140),
+            seeds in prop::collection::vec((any::<u8>(), any::<u64>()), 1..8),
+            rect in prop::array::uniform4(any::<f64>()),
+        ) {
+            let mut forensics = SourceForensics::new(Origin { coding: Coding::Raw, ..Origin::default() });
+            for (n, (seed, pts)) in seeds.iter().enumerate() {
+                let data: Vec<u8> = (0..w * h).map(|i| (i * usize::from(*seed) / 7) as u8).collect();
+                let [x, y, rw, rh] = rect;
+                let pts = if n % 2 == 0 { *pts } else { n as u64 * 40_000_000 };
+                let face = Some(NormRect { x, y, w: rw, h: rh });
+                forensics.observe_frame(&grey(&data, w, h), pts, face);
+                forensics.observe_print(pts, &Fingerprint::of(&grey(&data, w, h)));
+            }
+            for finding in forensics.findings() {
+                prop_assert!(finding.weight.is_finite() && finding.injection.is_finite());
+            }
+        }
     }
 }

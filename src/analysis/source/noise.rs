@@ -201,6 +201,12 @@ const WHITE: f64 = 0.05;
 const WHITE_DEVIATION: f64 = 0.8;
 const WHITE_INJECTION: f64 = 0.6;
 const WHITE_WEIGHT: f64 = -0.4;
+/// Less noise than this is none, if some blocks did not change at all: a camera that averages over time comes to as little,
+/// but the last bit still moves everywhere. The strongest such cameras may not even do that.
+const NONE_DEVIATION: f64 = 0.1;
+const NONE_ZERO: f64 = 0.05;
+const NONE_INJECTION: f64 = 0.6;
+const NONE_WEIGHT: f64 = -0.5;
 /// Noise like a sensor's: at this many brightnesses, this strong. A recording that was decoded at a high rate keeps it.
 const LIVE_LEVELS: usize = 3;
 const LIVE_DEVIATION: f64 = 0.4;
@@ -222,9 +228,12 @@ fn sensor(m: &Measured, origin: &Origin) -> Finding {
     }
     let zero = ((m.zero - ZERO_FROM) / (ZERO_TO - ZERO_FROM)).clamp(0.0, 1.0);
     let (across, down) = m.correlation;
-    if zero > 0.0 {
-        let finding = Finding::of(CHECK, Class::Physical, zero * ZERO_WEIGHT, about);
-        return finding.injected(zero * ZERO_INJECTION);
+    let none = m.deviation < NONE_DEVIATION && m.zero > NONE_ZERO;
+    if zero > 0.0 || none {
+        let least = |nats: f64| if none { nats } else { 0.0 };
+        let weight = (zero * ZERO_WEIGHT).min(least(NONE_WEIGHT));
+        return Finding::of(CHECK, Class::Physical, weight, about)
+            .injected((zero * ZERO_INJECTION).max(least(NONE_INJECTION)));
     }
     if m.deviation >= WHITE_DEVIATION && across.abs().max(down.abs()) < WHITE {
         return Finding::of(CHECK, Class::Physical, WHITE_WEIGHT, about).injected(WHITE_INJECTION);

@@ -1,7 +1,8 @@
 //! How rough a picture is at each column and at each row: the mean absolute second and third differences of its luma.
 //!
 //! The second ones are blind to an enlargement by two whose old pixels are among the new, the third ones to one whose
-//! new pixels lie evenly between the old: each is symmetric where the other is not.
+//! new pixels lie evenly between the old: each is symmetric where the other is not. Together they are symmetric about
+//! the middle between a pixel and the next, and stand for the step there.
 //! Block codecs make some columns rougher than others at a fixed distance, and interpolation makes some smoother. Both
 //! show as lines in the spectrum of these profiles. Each half of the picture has its own, because what is in the picture
 //! makes lines too, but not the same ones everywhere.
@@ -14,7 +15,7 @@ use rustfft::num_complex::Complex;
 /// the colour filter of a sensor has the opposite phase in each, and cancels.
 const LINES: usize = 48;
 /// Differences above are the picture's own edges.
-const EDGE: i32 = 12;
+const EDGE: u32 = 12;
 /// Lengths of profiles, pixels. What goes beyond is not looked at.
 const SHORTEST: usize = 64;
 const LONGEST: usize = 4096;
@@ -37,7 +38,7 @@ pub(super) struct Profiles {
     frames: u32,
 }
 
-/// Most frames that are summed: 48 lines x 24 levels each stay far below what a sum holds.
+/// Most frames that are summed: 48 lines x 36 levels each stay far below what a sum holds.
 const MAX_FRAMES: u32 = 100_000;
 
 impl Profiles {
@@ -65,7 +66,7 @@ impl Profiles {
         let row = |y: usize| plane.data.get(y * plane.stride + first..).unwrap_or_default();
         let rough = |a: u8, b: u8, c: u8, d: u8| {
             let (left, right) = (bend(a, b, c), bend(b, c, d));
-            (left.abs().min(EDGE) + (right - left).abs().min(EDGE)) as u32
+            [left, right, right - left].iter().map(|v| v.unsigned_abs().min(EDGE)).sum::<u32>()
         };
         let [upper, lower, left, right] = &mut self.sums;
         for (half, sums) in [upper, lower].into_iter().enumerate() {

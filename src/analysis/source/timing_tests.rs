@@ -29,6 +29,11 @@ fn a_timer_is_told_from_a_camera() {
         (n as f64 * FRAME + 80_000.0 * (1.0 + noise(n)), (n * 1_000_000_000 / 30) as f64)
     });
     assert!(injection(&timer) > 2.0, "{timer:?}");
+    let mut sender = Timing::new(Some((30, 1)));
+    for n in 0..600u64 {
+        sender.observe(n * 33_333_333, Some(n * 33_333_333), None);
+    }
+    assert_eq!(sender.findings(Class::Network)[0].injection, 0.0);
     let camera = run(Some((30, 1)), 600, |n| {
         let t = n as f64 * FRAME * (1.0 + 40e-6);
         (t + 200_000.0 * (1.0 + noise(n)), t + 50_000.0 * noise(n + 9_999))
