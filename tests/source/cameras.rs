@@ -64,7 +64,9 @@ pub fn honest(sensor: &Sensor, room: u64, out: Out) -> Option<Case> {
 }
 
 /// Name, size, rate, light, drift, output; the other parameters vary with the number.
-const VARIANTS: [(&str, (u32, u32), (u32, u32), f64, f64, Out); 32] = [
+type Variant = (&'static str, (u32, u32), (u32, u32), f64, f64, Out);
+
+const VARIANTS: [Variant; 32] = [
     ("webcam 640x480", (640, 480), (30, 1), 1.0, 25.0, Out::Raw),
     ("webcam 640x480, evening", (640, 480), (30, 1), 0.3, -40.0, Out::Raw),
     ("webcam 320x240", (320, 240), (30, 1), 1.0, 60.0, Out::Raw),

@@ -24,7 +24,7 @@ fn picture(n: u64, w: usize, h: usize) -> Vec<f64> {
 /// Every block of 8 x 8, from an offset on, pulled towards its mean by a share, as a coarse codec does.
 fn coded(p: &mut [f64], w: usize, h: usize, (ox, oy): (usize, usize), pull: f64) {
     let blocks = |o: usize, side: usize| {
-        let mut cuts: Vec<usize> = (0..side).filter(|i| (i + 8 - o) % 8 == 0).collect();
+        let mut cuts: Vec<usize> = (0..side).filter(|i| (i + 8 - o).is_multiple_of(8)).collect();
         cuts.insert(0, 0);
         cuts.push(side);
         cuts

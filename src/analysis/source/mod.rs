@@ -41,6 +41,19 @@ pub enum Coding {
 }
 names!(Coding { Raw => "raw", Intra => "intra", Inter => "inter", Unknown => "unknown" });
 
+impl Coding {
+    /// What a media type such as `video/x-raw` or `image/jpeg` says; `Unknown` for one that is not known.
+    pub fn of_media_type(name: &str) -> Self {
+        match name {
+            "video/x-raw" | "video/x-bayer" => Self::Raw,
+            "image/jpeg" | "video/x-dv" | "image/png" => Self::Intra,
+            "video/x-h264" | "video/x-h265" | "video/x-vp8" | "video/x-vp9" | "video/x-av1"
+            | "video/mpeg" | "video/x-h263" => Self::Inter,
+            _ => Self::Unknown,
+        }
+    }
+}
+
 /// What is known of the source before its pictures are looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
@@ -131,6 +144,12 @@ mod tests {
         assert_eq!(nats(Class::File), 0.0);
         assert_eq!(nats(Class::Physical), 2.0);
         assert!(nats(Class::Network) > 0.0 && nats(Class::Network) < 2.0);
+    }
+
+    #[test]
+    fn media_types_tell_the_coding() {
+        let of = ["video/x-raw", "image/jpeg", "video/x-h264", "audio/x-raw", ""].map(Coding::of_media_type);
+        assert_eq!(of, [Coding::Raw, Coding::Intra, Coding::Inter, Coding::Unknown, Coding::Unknown]);
     }
 
     fn grey(data: &[u8], w: usize, h: usize) -> FrameView<'_> {

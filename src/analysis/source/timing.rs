@@ -183,7 +183,7 @@ impl Timing {
         };
         self.backward += u64::from(step < 0.0);
         let Some(frame) = self.frame_ns else { return };
-        if step < 0.0 || step > HOLE_NS || arrival_ns < self.begin {
+        if !(0.0..=HOLE_NS).contains(&step) || arrival_ns < self.begin {
             self.holes += u64::from(step > HOLE_NS);
             self.begin_line(arrival_ns);
             return;
