@@ -5,6 +5,8 @@ pub mod analysis;
 pub mod demo;
 #[cfg(feature = "plugin")]
 pub mod detect;
+#[cfg(feature = "tools")]
+pub mod evaluation;
 #[cfg(feature = "plugin")]
 mod formats;
 pub mod inference;
