@@ -2,6 +2,8 @@
 
 pub mod analysis;
 #[cfg(feature = "tools")]
+pub mod batch;
+#[cfg(feature = "tools")]
 pub mod demo;
 #[cfg(feature = "plugin")]
 pub mod detect;
@@ -20,6 +22,8 @@ pub mod overlay;
 pub mod recorded;
 #[cfg(feature = "tools")]
 pub mod redteam;
+#[cfg(feature = "tools")]
+pub mod report;
 #[cfg(feature = "plugin")]
 mod structure;
 

@@ -53,7 +53,7 @@ pub struct Trace {
 const LONGEST_STEP: f64 = 0.5;
 /// Hypotheses that have signals and are watched in parallel, for the threshold: presentation and replay. The
 /// families that have none yet cannot raise false alerts.
-const HYPOTHESES: usize = 2;
+pub const HYPOTHESES: usize = 2;
 
 #[derive(Debug)]
 struct Watch {
