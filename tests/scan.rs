@@ -2,7 +2,6 @@
 #![cfg(feature = "tools")]
 #![allow(clippy::unwrap_used, clippy::expect_used)] // helpers of tests
 
-#[allow(dead_code)]
 mod common;
 
 use common::frames::random_bytes;
@@ -197,6 +196,7 @@ fn wrong_use_is_refused_with_a_reason() {
     refused(&["gone.csv"], "gone.csv");
     refused(&["x.mp4", "--compare", "gone.jsonl"], "gone.jsonl");
     refused(&["x.mp4", "--json", "no/folder/x.jsonl"], "no/folder");
+    refused(&["x.mp4", "--html", "no/folder/x.html"], "no/folder");
     std::fs::write(at.join("m.csv"), "path,label\na.mp4,real\nb.mp4,perhaps\n").unwrap();
     refused(&["m.csv"], "line 3");
     let output = command(at).arg("x.mp4").env("DEEPFAKE_MODEL_DIR", at).output().unwrap();

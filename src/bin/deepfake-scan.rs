@@ -11,6 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -138,6 +139,9 @@ fn run(cli: &Cli) -> Result<usize, Error> {
     };
     // What is wrong with the call is told before hours of work.
     let items = batch::items(&cli.inputs)?;
+    for path in [&cli.html, &cli.csv, &cli.eval_json].into_iter().flatten() {
+        OpenOptions::new().create(true).append(true).open(path).map_err(Error::file(path))?;
+    }
     let earlier = cli.compare.as_deref().map(batch::read_results).transpose()?;
     let (mut results, known) = match cli.json.as_deref().map(|p| Results::open(p, cli.resume)).transpose()? {
         Some((results, known)) => (Some(results), known),

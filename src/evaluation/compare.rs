@@ -82,7 +82,7 @@ mod tests {
     fn clips(noise: f64) -> Vec<Both> {
         let wave = |i: u32, by: f64| (f64::from(i) * 12.9898).sin() * by;
         let clip = |i: u32| {
-            let attack = i % 2 == 0;
+            let attack = i.is_multiple_of(2);
             let truth = f64::from(u8::from(attack));
             Both { attack, before: wave(i, 3.0), after: truth + wave(i, noise) }
         };

@@ -7,7 +7,7 @@ use crate::batch::{Moment, Scanned};
 use plotters::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
-const SIZE: (u32, u32) = (520, 250);
+const SIZE: (u32, u32) = (400, 236);
 const TEXT: u32 = 13;
 const RISK: RGBColor = RGBColor(0x2f, 0x7f, 0xc4);
 /// Behind the risk: what was said of that stretch.
@@ -67,7 +67,7 @@ pub fn draw(scanned: &Scanned, signals: &[(&str, RGBColor)]) -> Result<Option<St
             .margin(6)
             .margin_right(12)
             .x_label_area_size(if signals.is_empty() { 36 } else { 4 })
-            .y_label_area_size(58)
+            .y_label_area_size(62)
             .build_cartesian_2d(time.clone(), 0.0..1.08)?;
         for (moment, end) in &stretches {
             let band = match (moment.state, moment.condition) {
@@ -106,7 +106,7 @@ pub fn draw(scanned: &Scanned, signals: &[(&str, RGBColor)]) -> Result<Option<St
             .margin(6)
             .margin_right(12)
             .x_label_area_size(24)
-            .y_label_area_size(58)
+            .y_label_area_size(62)
             .build_cartesian_2d(time.clone(), -peak..peak)?;
         chart
             .configure_mesh()
