@@ -66,7 +66,7 @@ endef
 NEEDS += $(NPM)
 endif
 
-.PHONY: help setup crates models clips build demo test lint bench camera-lab offline-bundle install clean distclean
+.PHONY: help setup crates models clips build demo test eval lint bench calibrate camera-lab offline-bundle install clean distclean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
@@ -161,6 +161,17 @@ calibrate: setup models clips build ## fit models/calibration/signals.toml anew 
 	done
 	$(PY) models/calibration/fit.py target/calibration/{genuine,attacks}-balanced.jsonl \
 	    --economy target/calibration/{genuine,attacks}-economy.jsonl
+
+.PHONY: eval-manifest
+eval-manifest:
+	@[[ -f "$(DEV)/manifest.csv" ]] || { echo "error: DEV=folder must have a manifest.csv" >&2; exit 2; }
+
+eval: eval-manifest models build ## error rates on labelled recordings: DEV=folder with manifest.csv (OUT=, HTML=, JOBS=)
+	@mkdir -p target/eval
+	# 1: some recordings could not be scanned. They are listed; the others count.
+	target/release/deepfake-scan "$(DEV)/manifest.csv" $(if $(JOBS),--jobs $(JOBS)) \
+	    --eval-json "$(or $(OUT),target/eval/eval.json)" --html "$(or $(HTML),target/eval/report.html)" \
+	    || [[ $$? == 1 ]]
 
 lint: crates ## formatting, clippy, licences of the crates
 	@set -x

@@ -4,9 +4,13 @@ pub mod analysis;
 #[cfg(feature = "plugin")]
 pub mod cameraprovenance;
 #[cfg(feature = "tools")]
+pub mod batch;
+#[cfg(feature = "tools")]
 pub mod demo;
 #[cfg(feature = "plugin")]
 pub mod detect;
+#[cfg(feature = "tools")]
+pub mod evaluation;
 #[cfg(feature = "plugin")]
 mod formats;
 pub mod inference;
@@ -21,6 +25,8 @@ pub mod provenance;
 pub mod recorded;
 #[cfg(feature = "tools")]
 pub mod redteam;
+#[cfg(feature = "tools")]
+pub mod report;
 #[cfg(feature = "plugin")]
 mod structure;
 #[cfg(feature = "plugin")]

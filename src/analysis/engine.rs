@@ -54,7 +54,7 @@ pub struct Trace {
 const LONGEST_STEP: f64 = 0.5;
 /// Hypotheses that are watched in parallel over time, for the threshold: presentation and replay. Forgery has no signal
 /// yet, and what provenance says comes once and is capped: neither adds to the rate of false alerts.
-const HYPOTHESES: usize = 2;
+pub const HYPOTHESES: usize = 2;
 
 #[derive(Debug)]
 struct Watch {

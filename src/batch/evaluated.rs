@@ -1,0 +1,278 @@
+//! From results to what `evaluation` counts, and to the JSON that a script reads.
+
+use super::record::{Ground, Outcome, Record};
+use crate::evaluation::bootstrap::Clusters;
+use crate::evaluation::compare::{AucChange, Both, auc_change, mcnemar_exact};
+use crate::evaluation::intervals::Rate;
+use crate::evaluation::{Area, Clip, Evaluation, clusters};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// What an attack is called whose manifest does not say more.
+const ATTACK: &str = "attack";
+
+/// The scanned recordings that have a label.
+pub fn clips(records: &[Record]) -> Vec<Clip> {
+    records.iter().filter_map(clip).collect()
+}
+
+fn clip(record: &Record) -> Option<Clip> {
+    let (label, scanned) = (record.label.as_ref()?, record.scanned()?);
+    let attack = label.attack?;
+    // An alert may be about the stream, without a face: then something was claimed too.
+    let claimed = scanned.ground == Ground::Judged || scanned.alerted;
+    Some(Clip {
+        attack,
+        kind: label.attack_type.clone().unwrap_or_else(|| if attack { ATTACK.into() } else { String::new() }),
+        score: if scanned.score.is_finite() { scanned.score } else { 0.0 },
+        alerted: scanned.alerted,
+        risk: claimed.then_some(scanned.worst_risk.clamp(0.0, 1.0)),
+        pair: label.pair_id.clone(),
+        identities: label.identity_group.clone(),
+        onset: label.onset_s,
+        alert_at: scanned.alerts.first().map(|a| a.at_s),
+    })
+}
+
+/// The numbers of every attack type and of the pairs, and what was said of each recording.
+pub fn eval_json(evaluation: &Evaluation, records: &[Record]) -> Value {
+    let group = |n_attack: usize,
+                 n_genuine: usize,
+                 area: Option<&Area>,
+                 apcer: Option<&Rate>,
+                 bpcer: Option<&Rate>| {
+        let interval = area.and_then(|a| a.interval);
+        let rate = |r: Option<&Rate>| r.map(|r| r.rate);
+        json!({
+            "n_genuine": n_genuine, "n_attack": n_attack,
+            "auc": area.map(|a| a.auc), "auc_low": interval.map(|i| i.low), "auc_high": interval.map(|i| i.high),
+            "apcer": rate(apcer), "apcer_low": apcer.map(|r| r.interval.low), "apcer_high": apcer.map(|r| r.interval.high),
+            "bpcer": rate(bpcer), "bpcer_low": bpcer.map(|r| r.interval.low), "bpcer_high": bpcer.map(|r| r.interval.high),
+        })
+    };
+    let e = evaluation;
+    let mut groups: BTreeMap<&str, Value> = e
+        .kinds
+        .iter()
+        .map(|k| {
+            (
+                k.name.as_str(),
+                group(k.apcer.of, e.n_genuine, k.area.as_ref(), Some(&k.apcer), e.bpcer.as_ref()),
+            )
+        })
+        .collect();
+    let mut pairs = json!({ "n": 0, "auc": null, "accuracy": null });
+    if let Some(p) = &e.pairs {
+        let all = group(p.n_attack, p.n_genuine, p.area.as_ref(), p.apcer.as_ref(), p.bpcer.as_ref());
+        groups.insert("pairs", all.clone());
+        pairs = all;
+        let i = p.accuracy_interval;
+        pairs["n"] = json!(p.n);
+        pairs["accuracy"] = json!(p.accuracy);
+        pairs["accuracy_low"] = json!(i.map(|i| i.low));
+        pairs["accuracy_high"] = json!(i.map(|i| i.high));
+        pairs["ties"] = json!(p.ties);
+    }
+    json!({
+        "groups": groups,
+        "pairs": pairs,
+        "all": group(e.n_attack, e.n_genuine, e.area.as_ref(), e.apcer_all.as_ref(), e.bpcer.as_ref()),
+        "eer": e.eer, "bpcer10": e.bpcer10, "bpcer20": e.bpcer20, "bpcer100": e.bpcer100, "acer": e.acer,
+        "not_judged": e.not_judged, "clusters": e.clusters,
+        "calibration": e.reliability, "delays": e.delays,
+        "clips": records.iter().map(clip_json).collect::<Vec<_>>(),
+    })
+}
+
+fn clip_json(record: &Record) -> Value {
+    let label = record.label.as_ref();
+    let mut line = json!({
+        "clip": record.clip,
+        "attack": label.and_then(|l| l.attack),
+        "attack_type": label.and_then(|l| l.attack_type.as_ref()),
+        "pair_id": label.and_then(|l| l.pair_id.as_ref()),
+    });
+    match &record.outcome {
+        Outcome::Scanned(s) => {
+            line["status"] = json!("scanned");
+            line["ground"] = json!(s.ground);
+            line["score"] = json!(s.score);
+            line["risk"] = json!(s.worst_risk);
+            line["alerted"] = json!(s.alerted);
+            line["first_alert_s"] = json!(s.alerts.first().map(|a| a.at_s));
+        }
+        Outcome::Failed { reason } => {
+            line["status"] = json!("failed");
+            line["reason"] = json!(reason);
+        }
+    }
+    line
+}
+
+/// A recording that was alerted in one run and not in the other.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Flip {
+    pub clip: String,
+    pub attack: Option<bool>,
+    /// In the later run.
+    pub alerted: bool,
+    pub score_before: f64,
+    pub score_after: f64,
+}
+
+/// Two runs over the same recordings.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Comparison {
+    /// Recordings that both runs scanned.
+    pub clips: usize,
+    pub only_before: usize,
+    pub only_after: usize,
+    pub flips: Vec<Flip>,
+    /// Among labelled recordings: right before and wrong now, wrong before and right now; all others: alerted before
+    /// only, alerted now only. And the exact McNemar test of the two.
+    pub worse: u64,
+    pub better: u64,
+    pub labelled: bool,
+    pub p: f64,
+    pub auc: Option<AucChange>,
+}
+
+/// Compares by the recordings' names. Labels are those of `after`.
+pub fn compare(before: &[Record], after: &[Record]) -> Comparison {
+    let earlier: BTreeMap<&str, &Record> =
+        before.iter().filter(|r| r.scanned().is_some()).map(|r| (r.clip.as_str(), r)).collect();
+    let mut c = Comparison {
+        clips: 0,
+        only_before: 0,
+        only_after: 0,
+        flips: Vec::new(),
+        worse: 0,
+        better: 0,
+        labelled: after.iter().any(|r| clip(r).is_some()),
+        p: 1.0,
+        auc: None,
+    };
+    let (mut both, mut labelled) = (Vec::new(), Vec::new());
+    for record in after {
+        let Some(now) = record.scanned() else { continue };
+        let Some(then) = earlier.get(record.clip.as_str()).and_then(|r| r.scanned()) else {
+            c.only_after += 1;
+            continue;
+        };
+        c.clips += 1;
+        let known = clip(record);
+        let attack = known.as_ref().map(|k| k.attack);
+        if now.alerted != then.alerted {
+            let right = if c.labelled { attack.map(|a| a == now.alerted) } else { Some(now.alerted) };
+            match right {
+                Some(true) => c.better += 1,
+                Some(false) => c.worse += 1,
+                None => {}
+            }
+            let (score_before, score_after) = (then.score, now.score);
+            c.flips.push(Flip {
+                clip: record.clip.clone(),
+                attack,
+                alerted: now.alerted,
+                score_before,
+                score_after,
+            });
+        }
+        if let Some(known) = known {
+            both.push(Both { attack: known.attack, before: then.score, after: now.score });
+            labelled.push(known);
+        }
+    }
+    c.only_before = earlier.len() - c.clips;
+    c.p = mcnemar_exact(c.worse, c.better);
+    let clusters: Clusters = clusters(&labelled);
+    c.auc = auc_change(&both, &clusters);
+    c
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(super) mod tests {
+    use super::*;
+    use crate::batch::{Label, SCHEMA_VERSION, Scanned, Settings};
+
+    pub fn record(name: &str, kind: Option<&str>, score: f64, alerted: bool) -> Record {
+        let scanned = Scanned {
+            ground: Ground::Judged,
+            score,
+            alerted,
+            worst_risk: score / 20.0,
+            ..Scanned::default()
+        };
+        let attack_type = kind.filter(|k| !k.is_empty()).map(Into::into);
+        let label = kind.map(|k| Label { attack: Some(!k.is_empty()), attack_type, ..Label::default() });
+        Record {
+            schema_version: SCHEMA_VERSION,
+            clip: name.into(),
+            bytes: None,
+            settings: Settings::default(),
+            label,
+            outcome: Outcome::Scanned(Box::new(scanned)),
+        }
+    }
+
+    #[test]
+    fn only_labelled_and_scanned_recordings_count() {
+        let failed = Record {
+            outcome: Outcome::Failed { reason: "x".into() },
+            ..record("d", Some("print"), 0.0, false)
+        };
+        let unseen = Scanned { ground: Ground::NoFace, ..Scanned::default() };
+        let unseen =
+            Record { outcome: Outcome::Scanned(Box::new(unseen)), ..record("e", Some("print"), 0.0, false) };
+        let all = [record("a", Some(""), 1.0, false), record("b", None, 2.0, false), failed, unseen];
+        let clips = clips(&all);
+        assert_eq!(clips.len(), 2);
+        assert_eq!(
+            (clips[0].risk, clips[1].risk),
+            (Some(0.05), None),
+            "nothing is claimed of what was not seen"
+        );
+    }
+
+    #[test]
+    fn the_json_has_every_group() {
+        let all = [
+            record("a", Some(""), 1.0, false),
+            record("b", Some("print"), 15.0, true),
+            record("c", Some("swap"), 0.0, false),
+        ];
+        let json = eval_json(&crate::evaluation::evaluate(&clips(&all)), &all);
+        let print = &json["groups"]["print"];
+        assert_eq!(
+            (&print["auc"], &print["apcer"], &print["n_attack"], &print["n_genuine"]),
+            (&json!(1.0), &json!(0.0), &json!(1), &json!(1))
+        );
+        assert_eq!((&json["groups"]["swap"]["auc"], &json["pairs"]["n"]), (&json!(0.0), &json!(0)));
+        assert_eq!(json["clips"].as_array().unwrap().len(), 3);
+    }
+
+    #[test]
+    fn changes_are_counted_as_better_and_worse() {
+        let before = [
+            record("a", Some(""), 1.0, false),
+            record("b", Some("print"), 1.0, false),
+            record("c", Some("print"), 15.0, true),
+            record("old", Some("print"), 15.0, true),
+        ];
+        let after = [
+            record("a", Some(""), 15.0, true),
+            record("b", Some("print"), 15.0, true),
+            record("c", Some("print"), 15.0, true),
+            record("new", Some("print"), 15.0, true),
+        ];
+        let c = compare(&before, &after);
+        assert_eq!((c.clips, c.only_before, c.only_after, c.worse, c.better, c.p), (3, 1, 1, 1, 1, 1.0));
+        assert_eq!(c.flips.iter().map(|f| f.clip.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(c.auc.map(|a| (a.before, a.after)), Some((0.75, 0.5)));
+        let bare = |r: &[Record]| r.iter().cloned().map(|r| Record { label: None, ..r }).collect::<Vec<_>>();
+        let c = compare(&bare(&before), &bare(&after));
+        assert_eq!((c.labelled, c.worse, c.better, c.auc), (false, 0, 2, None));
+    }
+}

@@ -1,0 +1,30 @@
+//! What `deepfake-scan` does: runs `deepfakedetect mode=sync` over many recorded streams, each decoded in a process that
+//! may fail alone, and keeps what came of each as a line of JSON.
+
+mod collect;
+mod error;
+mod evaluated;
+mod export;
+mod inputs;
+mod manifest;
+mod play;
+mod pool;
+mod record;
+mod results;
+mod shown;
+mod table;
+mod worker;
+
+pub use collect::Collector;
+pub use error::Error;
+pub use evaluated::{Comparison, Flip, clips, compare, eval_json};
+pub use export::write_csv;
+pub use inputs::{Item, Source, items};
+pub use manifest::read as read_manifest;
+pub use play::{Settings, check, play};
+pub use pool::{Event, run};
+pub use record::{AlertNote, Ground, Label, Moment, Outcome, Record, SCHEMA_VERSION, Scanned};
+pub use results::{Results, read as read_results};
+pub use shown::tame;
+pub use table::{clip_line, comparison_table, evaluation_table, totals};
+pub use worker::serve;

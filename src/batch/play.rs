@@ -1,0 +1,257 @@
+//! One recording through a real pipeline: decoded and judged as fast as it goes.
+
+use super::collect::Collector;
+use super::inputs::Source;
+use super::record::Scanned;
+use crate::analysis::cusum::threshold;
+use crate::analysis::engine::HYPOTHESES;
+use crate::analysis::verdict::Condition;
+use crate::recorded::Reader;
+use crate::{message, meta};
+use gst::prelude::*;
+use gstreamer as gst;
+use gstreamer_video as gst_video;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long no frame may come before a pipeline counts as hung.
+const STALL: Duration = Duration::from_secs(60);
+/// How often [`play`] tells how far it is.
+const TELL: Duration = Duration::from_millis(500);
+/// Width of a thumbnail, pixels.
+const THUMBNAIL: i32 = 160;
+/// A file that is shorter than it promises by more than this is cut off, seconds; audio may honestly outlast video.
+const SHORTFALL: f64 = 2.0;
+
+/// What holds for every recording of a scan.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Value of the element's property `profile`.
+    pub profile: String,
+    /// Value of `mean-time-between-false-alerts`; the element's default if none.
+    pub hours: Option<f64>,
+    /// Look no further than this.
+    pub seconds: Option<f64>,
+    pub thumbnails: bool,
+}
+
+impl Settings {
+    fn element(&self) -> String {
+        let hours = self.hours.map_or_else(String::new, |h| format!(" mean-time-between-false-alerts={h}"));
+        // Every verdict is wanted, not only one a second.
+        format!("deepfakedetect name=detect mode=sync profile={} provenance=false report-interval=1{hours}", self.profile)
+    }
+}
+
+/// Stops when it goes out of scope.
+struct Running(gst::Pipeline);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.set_state(gst::State::Null);
+    }
+}
+
+/// What the streaming thread tells.
+#[derive(Default)]
+struct Seen {
+    frames: AtomicU64,
+    /// PTS, ns.
+    at: AtomicU64,
+    first_analysed: Mutex<Option<gst::Sample>>,
+}
+
+/// Loads the networks once, so that what is wrong with all recordings is told before the first.
+///
+/// # Errors
+/// Why the element does not start.
+pub fn check(settings: &Settings) -> Result<(), String> {
+    let pipeline = launch(&format!("{} ! fakesink", settings.element()))?;
+    let running = Running(pipeline);
+    let element = running.0.by_name("detect").ok_or("no element `detect`")?;
+    match element.set_state(gst::State::Paused) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(first_error(&running.0).unwrap_or_else(|| "deepfakedetect gives no reason".into())),
+    }
+}
+
+/// Scans one recording; `name` becomes its session, `tell` hears the seconds of the stream that are done.
+///
+/// # Errors
+/// In words, what is wrong with the recording.
+pub fn play(
+    name: &str,
+    source: &Source,
+    settings: &Settings,
+    tell: &mut dyn FnMut(f64),
+) -> Result<Scanned, String> {
+    let begun = Instant::now();
+    // The reader's checks are quicker and clearer than those of a pipeline that waits for a stream.
+    let promised = match source {
+        Source::File(path) => Reader::open(path).map_err(|e| e.to_string())?.info().duration_ns,
+        Source::Uri(_) => None,
+    };
+    let seen = Arc::new(Seen::default());
+    let running = build(name, source, settings, &seen)?;
+    let pipeline = &running.0;
+    let hours = pipeline.by_name("detect").ok_or("no element `detect`")?;
+    let hours = hours.property::<f64>("mean-time-between-false-alerts");
+    let mut collector = Collector::new(threshold(hours, HYPOTHESES));
+    watch(pipeline, &seen, &mut collector, tell)?;
+    let _ = pipeline.set_state(gst::State::Null);
+    let mut scanned = collector.finish(begun.elapsed().as_secs_f64());
+    if scanned.frames_seen == 0 {
+        return Err("it has no video stream; give a recording with a picture in it".into());
+    }
+    let promised = promised.map_or(0.0, |ns| ns as f64 / 1e9);
+    if settings.seconds.is_none() && promised - scanned.duration_s > SHORTFALL.max(promised / 20.0) {
+        let got = scanned.duration_s;
+        scanned.note = Some(format!("cut off: {got:.1} s of video, its header promises {promised:.1} s"));
+    }
+    if settings.thumbnails {
+        scanned.thumbnail =
+            seen.first_analysed.lock().unwrap_or_else(PoisonError::into_inner).take().and_then(jpeg);
+    }
+    Ok(scanned)
+}
+
+/// Hears the pipeline to its end.
+fn watch(
+    pipeline: &gst::Pipeline,
+    seen: &Seen,
+    collector: &mut Collector,
+    tell: &mut dyn FnMut(f64),
+) -> Result<(), String> {
+    let bus = pipeline.bus().ok_or("the pipeline has no bus")?;
+    if pipeline.set_state(gst::State::Playing).is_err() {
+        return Err(first_error(pipeline).unwrap_or_else(|| "the pipeline does not start".into()));
+    }
+    let (mut told, mut moved) = (Instant::now(), Instant::now());
+    let mut frames = 0;
+    loop {
+        let message = bus.timed_pop(gst::ClockTime::from_mseconds(100));
+        let now = seen.frames.load(Ordering::Relaxed);
+        if now != frames {
+            (frames, moved) = (now, Instant::now());
+        }
+        if told.elapsed() >= TELL {
+            told = Instant::now();
+            tell(seen.at.load(Ordering::Relaxed) as f64 / 1e9);
+        }
+        let Some(message) = message else {
+            if moved.elapsed() > STALL {
+                return Err(format!("no frame came for {} s; the recording may be damaged", STALL.as_secs()));
+            }
+            continue;
+        };
+        match message.view() {
+            gst::MessageView::Eos(_) => return Ok(()),
+            gst::MessageView::Error(e) => return Err(describe(e)),
+            _ => match message::parse(&message) {
+                Some(Ok(m)) => collector.hear(&m),
+                Some(Err(error)) => return Err(format!("a message is not understood: {error}")),
+                None => {}
+            },
+        }
+    }
+}
+
+fn describe(e: &gst::message::Error) -> String {
+    let detail = e.debug().and_then(|d| d.lines().nth(1).map(|l| l.trim().to_owned()));
+    let detail = detail.filter(|d| !d.is_empty()).map_or_else(String::new, |d| format!(" ({d})"));
+    format!("{}{detail}", e.error())
+}
+
+fn first_error(pipeline: &gst::Pipeline) -> Option<String> {
+    match pipeline.bus()?.pop_filtered(&[gst::MessageType::Error])?.view() {
+        gst::MessageView::Error(e) => Some(describe(e)),
+        _ => None,
+    }
+}
+
+fn launch(line: &str) -> Result<gst::Pipeline, String> {
+    let built = gst::parse::launch(line)
+        .map_err(|e| format!("the pipeline cannot be built: {e}; `make setup` installs what it needs"))?;
+    built.downcast::<gst::Pipeline>().map_err(|_| "the line makes no pipeline".into())
+}
+
+fn build(name: &str, source: &Source, settings: &Settings, seen: &Arc<Seen>) -> Result<Running, String> {
+    let decode = match source {
+        Source::File(_) => "filesrc name=source ! decodebin",
+        Source::Uri(_) => "uridecodebin name=source",
+    };
+    let pipeline = launch(&format!(
+        "{decode} caps=\"video/x-raw(ANY)\" expose-all-streams=false ! videoconvert name=convert \
+         ! videoflip video-direction=auto ! {} ! fakesink sync=false",
+        settings.element()
+    ))?;
+    let named = |name: &str| pipeline.by_name(name).ok_or_else(|| format!("no element `{name}`"));
+    match source {
+        Source::File(path) => named("source")?.set_property("location", AsRef::<Path>::as_ref(path)),
+        Source::Uri(uri) => named("source")?.set_property("uri", uri),
+    }
+    let detect = named("detect")?;
+    detect.set_property("session-id", name);
+    let inlet = named("convert")?.static_pad("sink").ok_or("videoconvert has no inlet")?;
+    count(&inlet, settings.seconds, Arc::clone(seen));
+    if settings.thumbnails
+        && let Some(outlet) = detect.static_pad("src")
+    {
+        keep_first_analysed(&outlet, Arc::clone(seen));
+    }
+    Ok(Running(pipeline))
+}
+
+/// Counts frames, and ends the stream when enough of it was seen.
+fn count(pad: &gst::Pad, limit: Option<f64>, seen: Arc<Seen>) {
+    let limit = limit.map(|s| gst::ClockTime::from_nseconds((s * 1e9) as u64));
+    let begun = std::sync::OnceLock::new();
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        seen.frames.fetch_add(1, Ordering::Relaxed);
+        let Some(pts) = info.buffer().and_then(|b| b.pts()) else { return gst::PadProbeReturn::Ok };
+        // A live stream does not begin at nought.
+        let passed = pts.saturating_sub(*begun.get_or_init(|| pts));
+        seen.at.store(passed.nseconds(), Ordering::Relaxed);
+        if limit.is_none_or(|limit| passed < limit) {
+            return gst::PadProbeReturn::Ok;
+        }
+        // What comes after meets the end of the stream, and so the decoder stops.
+        pad.send_event(gst::event::Eos::new());
+        gst::PadProbeReturn::Remove
+    });
+}
+
+fn keep_first_analysed(pad: &gst::Pad, seen: Arc<Seen>) {
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        let Some(buffer) = info.buffer() else { return gst::PadProbeReturn::Ok };
+        let analysed =
+            matches!(meta::read(buffer), Some(Ok(v)) if !matches!(v.condition, Condition::NotAnalysed));
+        if !analysed {
+            return gst::PadProbeReturn::Ok;
+        }
+        if let Some(caps) = pad.current_caps() {
+            let sample = gst::Sample::builder().buffer(buffer).caps(&caps).build();
+            *seen.first_analysed.lock().unwrap_or_else(PoisonError::into_inner) = Some(sample);
+        }
+        gst::PadProbeReturn::Remove
+    });
+}
+
+/// A small picture as a `data:` URI; none if this machine cannot make one.
+fn jpeg(sample: gst::Sample) -> Option<String> {
+    let info = gst_video::VideoInfo::from_caps(sample.caps()?).ok()?;
+    let shape = f64::from(info.height()) / f64::from(info.width().max(1));
+    let shape = shape * f64::from(info.par().denom()) / f64::from(info.par().numer().max(1));
+    let height = (f64::from(THUMBNAIL) * shape).round().clamp(16.0, 640.0) as i32;
+    let caps = gst::Caps::builder("image/jpeg")
+        .field("width", THUMBNAIL)
+        .field("height", height)
+        .field("pixel-aspect-ratio", gst::Fraction::new(1, 1))
+        .build();
+    let picture = gst_video::convert_sample(&sample, &caps, Some(gst::ClockTime::from_seconds(10))).ok()?;
+    let bytes = picture.buffer()?.map_readable().ok()?;
+    Some(format!("data:image/jpeg;base64,{}", glib::base64_encode(&bytes)))
+}

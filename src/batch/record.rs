@@ -1,0 +1,152 @@
+//! What is kept of a recording: one line of the results.
+
+use super::play::Settings;
+use crate::analysis::verdict::{Condition, State};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Version of these fields; raised when one changes its meaning or goes away.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// A recording and what came of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    pub schema_version: u32,
+    /// As it was named: a path, or a URI without its password.
+    pub clip: String,
+    /// Length of the file; a file of another length is another recording.
+    pub bytes: Option<u64>,
+    pub settings: Settings,
+    pub label: Option<Label>,
+    pub outcome: Outcome,
+}
+
+/// What a manifest says of a recording. All of it may be missing.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Label {
+    pub attack: Option<bool>,
+    pub attack_type: Option<String>,
+    pub pair_id: Option<String>,
+    pub identity_group: Option<String>,
+    pub source: Option<String>,
+    /// When the attack begins, seconds.
+    pub onset_s: Option<f64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "kebab-case")]
+pub enum Outcome {
+    Scanned(Box<Scanned>),
+    Failed { reason: String },
+}
+
+/// The best ground on which any moment of the recording was judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ground {
+    /// No frame was analysed.
+    #[default]
+    NotAnalysed,
+    /// There was never a face.
+    NoFace,
+    /// There was a face, but never one that could be judged.
+    TooPoor,
+    /// There was a face, but too little of it for any signal to speak: a still picture, a fraction of a second.
+    TooLittle,
+    /// At least one signal spoke of a face.
+    Judged,
+}
+
+impl Ground {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NotAnalysed => "not analysed",
+            Self::NoFace => "no face",
+            Self::TooPoor => "too poor",
+            Self::TooLittle => "too little",
+            Self::Judged => "judged",
+        }
+    }
+
+    /// All grounds on which nothing is said of the person, the least first.
+    pub const UNJUDGED: [Self; 4] = [Self::NotAnalysed, Self::NoFace, Self::TooPoor, Self::TooLittle];
+
+    /// What a moment is worth, `spoken` telling whether a signal spoke of a face.
+    pub const fn of(condition: Condition, spoken: bool) -> Self {
+        match condition {
+            Condition::Analysed if spoken => Self::Judged,
+            Condition::Analysed => Self::TooLittle,
+            Condition::TooPoor => Self::TooPoor,
+            Condition::NoFace => Self::NoFace,
+            Condition::NotAnalysed | Condition::Stale | Condition::Failed => Self::NotAnalysed,
+        }
+    }
+}
+
+/// What the element said of a recording. Times are seconds of the stream.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Scanned {
+    pub ground: Ground,
+    /// The highest CUSUM statistic of any face or of the stream, nats; 0 where nothing spoke for an attack.
+    pub score: f64,
+    /// The statistic that raises an alert.
+    pub threshold: f64,
+    pub alerted: bool,
+    pub alerts: Vec<AlertNote>,
+    pub worst_state: State,
+    pub worst_risk: f64,
+    /// At the end.
+    pub state: State,
+    pub duration_s: f64,
+    pub frames_seen: u64,
+    pub frames_analysed: u64,
+    /// Analysed frames in which a signal spoke of a face.
+    pub frames_judged: u64,
+    pub frames_skipped: BTreeMap<String, u64>,
+    pub time_in_state_s: BTreeMap<State, f64>,
+    /// How long the scan took.
+    pub wall_s: f64,
+    /// What is odd about the recording, though it was scanned (it is cut off, say).
+    pub note: Option<String>,
+    pub models: Vec<String>,
+    pub provider: String,
+    pub timeline: Vec<Moment>,
+    /// The first analysed frame as a `data:` URI of a JPEG picture, if asked for.
+    pub thumbnail: Option<String>,
+}
+
+/// An alert that was raised.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AlertNote {
+    pub at_s: f64,
+    /// The estimate of when it began.
+    pub onset_s: Option<f64>,
+    /// The face; none for an alert about the stream.
+    pub track_id: Option<u32>,
+    pub statistic: f64,
+    pub signal: String,
+    pub reason: String,
+    /// When it was cleared; none if it stood to the end.
+    pub cleared_s: Option<f64>,
+}
+
+/// A stretch of the recording, from `at_s` to the next one: the worst that was said in it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Moment {
+    pub at_s: f64,
+    pub state: State,
+    pub condition: Condition,
+    pub risk: f64,
+    /// Log-likelihood ratios by signal: those of the face at most risk, and the stream's.
+    pub llr: BTreeMap<String, f64>,
+}
+
+impl Record {
+    /// What was said, if it was scanned.
+    pub fn scanned(&self) -> Option<&Scanned> {
+        match &self.outcome {
+            Outcome::Scanned(s) => Some(s),
+            Outcome::Failed { .. } => None,
+        }
+    }
+}

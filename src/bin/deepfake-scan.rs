@@ -1,0 +1,308 @@
+//! `deepfake-scan`: recorded streams in, verdicts and a report out.
+
+use clap::{Parser, ValueEnum};
+use gstdeepfake::analysis::profile::Profile;
+use gstdeepfake::batch::{
+    self, Comparison, Error, Event, Item, Outcome, Record, Results, SCHEMA_VERSION, Settings,
+};
+use gstdeepfake::evaluation::{Evaluation, evaluate};
+use gstdeepfake::report;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// Scan recorded streams with deepfakedetect, faster than real time.
+///
+/// With labels (a manifest) it tells error rates and curves as well. A recording that cannot be scanned is listed with
+/// its reason and stops nothing. Exit status: 0 if all were scanned, 1 if some failed, 2 if the scan was not possible,
+/// 130 after Ctrl-C.
+#[derive(Debug, Parser)]
+#[command(name = "deepfake-scan", version, max_term_width = 100)]
+struct Cli {
+    /// Files, folders (walked for video files), manifests (.csv with a column `path` or `file`, and perhaps label,
+    /// attack_type, pair_id, identity_group, onset_s), URIs (rtsp://..., file://...).
+    #[arg(required_unless_present = "worker")]
+    inputs: Vec<OsString>,
+    /// Recordings at a time [default: one a core].
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: Option<u16>,
+    /// How thoroughly to analyse.
+    #[arg(long, value_enum, default_value_t = ProfileName::Balanced)]
+    profile: ProfileName,
+    /// The operating point: hours of genuine video of one stream per false alert [default: the element's, 100].
+    #[arg(long, value_name = "HOURS", value_parser = hours)]
+    mean_time_between_false_alerts: Option<f64>,
+    /// Look at no more than the first seconds of each stream [default: all of a file, 60 of a URI].
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    seconds: Option<f64>,
+    /// Results as they come, a line of JSON for each recording.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Go on with the results in --json: what was scanned is not scanned again.
+    #[arg(long, requires = "json")]
+    resume: bool,
+    /// A report for people: one file that needs nothing else.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// A line for each recording, for a spreadsheet.
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// The numbers of labelled recordings as JSON.
+    #[arg(long, value_name = "FILE")]
+    eval_json: Option<PathBuf>,
+    /// Say what changed since the results in this file (an earlier --json), and whether it may be chance.
+    #[arg(long, value_name = "FILE")]
+    compare: Option<PathBuf>,
+    /// Keep the first analysed frame of each recording, small, in results and report. It shows people's faces.
+    #[arg(long)]
+    thumbnails: bool,
+    /// Scan what standard input asks for; this program starts itself so.
+    #[arg(long, hide = true)]
+    worker: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ProfileName {
+    Economy,
+    Balanced,
+    Thorough,
+}
+
+impl From<ProfileName> for Profile {
+    fn from(name: ProfileName) -> Self {
+        match name {
+            ProfileName::Economy => Self::Economy,
+            ProfileName::Balanced => Self::Balanced,
+            ProfileName::Thorough => Self::Thorough,
+        }
+    }
+}
+
+fn number(text: &str, range: std::ops::RangeInclusive<f64>) -> Result<f64, String> {
+    let wrong = || format!("give a number from {} to {}", range.start(), range.end());
+    text.parse().ok().filter(|n| range.contains(n)).ok_or_else(wrong)
+}
+
+fn hours(text: &str) -> Result<f64, String> {
+    number(text, 0.01..=1e6)
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    number(text, 0.1..=1e6)
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if cli.worker {
+        let done = gstdeepfake::register_static().map_err(|e| e.to_string()).and_then(|()| {
+            batch::serve(std::io::stdin().lock(), std::io::stdout()).map_err(|e| e.to_string())
+        });
+        return done.map_or_else(
+            |e| {
+                eprintln!("{e}");
+                ExitCode::from(2)
+            },
+            |()| ExitCode::SUCCESS,
+        );
+    }
+    match run(&cli) {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(Error::Interrupted) => {
+            anstream::eprintln!("deepfake-scan: interrupted");
+            ExitCode::from(130)
+        }
+        Err(error) => {
+            anstream::eprintln!("deepfake-scan: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Returns how many recordings failed.
+fn run(cli: &Cli) -> Result<usize, Error> {
+    gstdeepfake::register_static().map_err(|e| Error::Analysis(e.to_string()))?;
+    let stop = interruption()?;
+    let settings = Settings {
+        profile: Profile::from(cli.profile).name().into(),
+        hours: cli.mean_time_between_false_alerts,
+        seconds: cli.seconds,
+        thumbnails: cli.thumbnails,
+    };
+    // What is wrong with the call is told before hours of work.
+    let items = batch::items(&cli.inputs)?;
+    for path in [&cli.html, &cli.csv, &cli.eval_json].into_iter().flatten() {
+        OpenOptions::new().create(true).append(true).open(path).map_err(Error::file(path))?;
+    }
+    let earlier = cli.compare.as_deref().map(batch::read_results).transpose()?;
+    let (mut results, known) = match cli.json.as_deref().map(|p| Results::open(p, cli.resume)).transpose()? {
+        Some((results, known)) => (Some(results), known),
+        None => (None, Vec::new()),
+    };
+    batch::check(&settings).map_err(Error::Analysis)?;
+
+    let known: BTreeMap<&str, &Record> = known.iter().map(|r| (r.clip.as_str(), r)).collect();
+    let mut records: Vec<Option<Record>> = items
+        .iter()
+        .map(|item| {
+            let done = known.get(item.name.as_str()).filter(|r| is_done(r, item, &settings))?;
+            // Labels may have been put right since.
+            Some(Record { label: item.label.clone(), ..Record::clone(done) })
+        })
+        .collect();
+    let todo: Vec<(usize, Item)> =
+        items.iter().cloned().enumerate().filter(|(i, _)| matches!(records.get(*i), Some(None))).collect();
+    if todo.len() < items.len() {
+        anstream::println!("{} of {} recordings are scanned already", items.len() - todo.len(), items.len());
+    }
+    let (video, wall) = scan(cli, &settings, &todo, &stop, &mut |index, record| {
+        if let Some(results) = &mut results {
+            results.add(&record)?;
+        }
+        if let Some(slot) = records.get_mut(index) {
+            *slot = Some(if cli.html.is_some() { record } else { without_timeline(record) });
+        }
+        Ok(())
+    })?;
+    let interrupted = stop.load(Ordering::Relaxed);
+    let records: Vec<Record> = records.into_iter().flatten().collect();
+    anstream::println!("\n{}", batch::totals(&records, video, wall));
+    let speed = if wall > 0.0 && video > 0.0 {
+        format!("{video:.0} s of video in {wall:.0} s, {:.1} times real time", video / wall)
+    } else {
+        String::new()
+    };
+    write(cli, &records, earlier.as_deref(), &speed)?;
+    if interrupted {
+        return Err(Error::Interrupted);
+    }
+    Ok(records.iter().filter(|r| r.scanned().is_none()).count())
+}
+
+/// Nobody looks at the time lines of thousands of recordings but a report.
+fn without_timeline(mut record: Record) -> Record {
+    if let Outcome::Scanned(scanned) = &mut record.outcome {
+        (scanned.timeline, scanned.thumbnail) = (Vec::new(), None);
+    }
+    record
+}
+
+/// Whether an earlier result stands: scanned, the same file, the same way.
+fn is_done(record: &Record, item: &Item, settings: &Settings) -> bool {
+    record.scanned().is_some() && record.bytes == item.source.bytes() && record.settings == *settings
+}
+
+/// Returns seconds of video and of wall time.
+fn scan(
+    cli: &Cli,
+    settings: &Settings,
+    todo: &[(usize, Item)],
+    stop: &AtomicBool,
+    keep: &mut dyn FnMut(usize, Record) -> Result<(), Error>,
+) -> Result<(f64, f64), Error> {
+    if todo.is_empty() {
+        return Ok((0.0, 0.0));
+    }
+    let program = std::env::current_exe().map_err(|e| Error::Analysis(e.to_string()))?;
+    let start = || {
+        let mut command = Command::new(&program);
+        command.arg("--worker");
+        command
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let jobs = cli.jobs.map_or(cores, usize::from);
+    let bar = ProgressBar::with_draw_target(Some(todo.len() as u64), ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template("{pos}/{len} recordings [{bar:30}] {eta:>4} left, {msg}")
+    {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar.enable_steady_tick(std::time::Duration::from_millis(500));
+    let begun = Instant::now();
+    let (mut done, mut under_way) = (0.0, BTreeMap::new());
+    let items: Vec<Item> = todo.iter().map(|(_, item)| item.clone()).collect();
+    let result = batch::run(&items, jobs, &start, settings, stop, &mut |event| {
+        match event {
+            Event::At { index, seconds } => {
+                under_way.insert(index, seconds);
+            }
+            Event::Done { index, outcome } => {
+                under_way.remove(&index);
+                if let Outcome::Scanned(s) = &outcome {
+                    done += s.duration_s;
+                }
+                if let Some((place, item)) = todo.get(index) {
+                    let record = Record {
+                        schema_version: SCHEMA_VERSION,
+                        clip: item.name.clone(),
+                        bytes: item.source.bytes(),
+                        settings: settings.clone(),
+                        label: item.label.clone(),
+                        outcome,
+                    };
+                    bar.suspend(|| anstream::println!("{}", batch::clip_line(&record)));
+                    keep(*place, record)?;
+                }
+                bar.inc(1);
+            }
+        }
+        let seconds = done + under_way.values().sum::<f64>();
+        bar.set_message(format!("{:.1} times real time", seconds / begun.elapsed().as_secs_f64().max(0.001)));
+        Ok(())
+    });
+    bar.finish_and_clear();
+    result.map(|()| (done, begun.elapsed().as_secs_f64()))
+}
+
+/// What was asked for besides the results.
+fn write(cli: &Cli, records: &[Record], earlier: Option<&[Record]>, speed: &str) -> Result<(), Error> {
+    let clips = batch::clips(records);
+    let evaluation: Option<Evaluation> = (!clips.is_empty()).then(|| evaluate(&clips));
+    if let Some(evaluation) = &evaluation {
+        anstream::println!("\n{}", batch::evaluation_table(evaluation).trim_end());
+    }
+    let comparison: Option<Comparison> = earlier.map(|before| batch::compare(before, records));
+    if let Some(comparison) = &comparison {
+        anstream::println!("\n{}", batch::comparison_table(comparison).trim_end());
+    }
+    if let Some(path) = &cli.eval_json {
+        let numbers = batch::eval_json(&evaluation.clone().unwrap_or_else(|| evaluate(&[])), records);
+        let mut text = serde_json::to_string_pretty(&numbers)?;
+        text.push('\n');
+        save(path, text.as_bytes())?;
+    }
+    if let Some(path) = &cli.csv {
+        batch::write_csv(path, records)?;
+    }
+    if let Some(path) = &cli.html {
+        let now = gstreamer::glib::DateTime::now_utc().and_then(|t| t.format("%Y-%m-%d %H:%M UTC"));
+        let made = now.map(|t| t.to_string()).unwrap_or_default();
+        let (evaluation, comparison) = (evaluation.as_ref(), comparison.as_ref());
+        let page = report::render(&report::Input { records, evaluation, comparison, made: &made, speed })?;
+        save(path, page.as_bytes())?;
+    }
+    Ok(())
+}
+
+fn save(path: &std::path::Path, bytes: &[u8]) -> Result<(), Error> {
+    std::fs::File::create(path).and_then(|mut f| f.write_all(bytes)).map_err(Error::file(path))
+}
+
+/// Set by the first Ctrl-C (or a polite kill); the second ends the program at once.
+fn interruption() -> Result<Arc<AtomicBool>, Error> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // In this order: the first signal finds the flag unset.
+        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
+            .map_err(|e| Error::Analysis(format!("Ctrl-C cannot be listened to: {e}")))?;
+    }
+    Ok(stop)
+}

@@ -1,0 +1,282 @@
+//! `deepfake-scan` from the outside, with the small networks of `tests/fixtures/face` and made recordings.
+#![cfg(feature = "tools")]
+#![allow(clippy::unwrap_used, clippy::expect_used)] // helpers of tests
+
+mod common;
+
+use common::frames::random_bytes;
+use gstdeepfake::batch::{self, Event, Ground, Item, Label, Outcome, Record, Settings, Source};
+use gstdeepfake::recorded::{Codec, Frame, StreamInfo, Writer};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+const FPS: u32 = 25;
+
+/// Writes grey noise, `picture` telling which noise frame n shows; `None` is near black, without a face.
+fn recording(path: &Path, seconds: u32, picture: impl Fn(u32) -> Option<u32>) {
+    let info = StreamInfo::new(160, 120, (FPS, 1));
+    let mut writer = Writer::create(path, &info, Codec::Lossless).unwrap();
+    for n in 0..seconds * FPS {
+        let dim = 16 + random_bytes(u64::from(n) + 1, 1)[0] % 6;
+        let mut data = match picture(n) {
+            Some(seed) => {
+                random_bytes(u64::from(seed) + 1, 160 * 120).iter().map(|b| 70 + (b >> 2)).collect()
+            }
+            None => vec![dim; 160 * 120],
+        };
+        data.resize(160 * 120 * 3 / 2, 128);
+        writer.push(&Frame::new(info.due_ns(u64::from(n)), None, 160, 120, data).unwrap()).unwrap();
+    }
+    writer.finish().unwrap();
+}
+
+/// A folder with recordings: one without repetition, one second again and again, one without a face, and one that is
+/// none. `None` after saying that the test is skipped.
+fn folder() -> Option<tempfile::TempDir> {
+    common::onnxruntime()?;
+    let folder = tempfile::tempdir().unwrap();
+    recording(&folder.path().join("a genuine.mp4"), 6, Some);
+    recording(&folder.path().join("b loop.mp4"), 14, |n| Some(n % FPS));
+    recording(&folder.path().join("c empty.mp4"), 3, |_| None);
+    std::fs::write(folder.path().join("d broken.mp4"), b"this is no recording").unwrap();
+    std::fs::write(folder.path().join("notes.txt"), b"not looked at").unwrap();
+    Some(folder)
+}
+
+fn command(at: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_deepfake-scan"));
+    command.current_dir(at).stdin(Stdio::null()).env("DEEPFAKE_MODEL_DIR", common::face_models());
+    if let Some(library) = common::onnxruntime() {
+        command.env("ORT_DYLIB_PATH", library);
+    }
+    command
+}
+
+/// Exit status, and all that was written.
+fn scan(at: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = command(at).args(arguments).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    (output.status.code(), text)
+}
+
+fn by_name<'a>(records: &'a [Record], name: &str) -> &'a Record {
+    records.iter().find(|r| r.clip == name).unwrap_or_else(|| panic!("no `{name}` in {records:?}"))
+}
+
+#[test]
+fn a_folder_is_scanned_and_a_bad_file_stops_nothing() {
+    let Some(folder) = folder() else { return };
+    let at = folder.path();
+    let all =
+        ["--json", "out.jsonl", "--html", "report.html", "--csv", "out.csv", "--jobs", "2", "--thumbnails"];
+    let (code, text) = scan(at, &[&["."], &all[..]].concat());
+    assert_eq!(code, Some(1), "{text}");
+    assert!(
+        text.contains("FAILED  ./d broken.mp4")
+            && text.contains("4 recordings: 1 alerted, 1 no face, 1 failed"),
+        "{text}"
+    );
+    assert!(text.contains("times real time"), "{text}");
+
+    let records = batch::read_results(&at.join("out.jsonl")).unwrap();
+    assert_eq!(records.len(), 4);
+    let looped = by_name(&records, "./b loop.mp4").scanned().unwrap();
+    assert!(looped.alerted && looped.score >= looped.threshold, "{looped:?}");
+    assert_eq!(looped.alerts[0].signal, "loop");
+    assert!((13.0..14.0).contains(&looped.duration_s) && looped.frames_seen == 14 * 25, "{looped:?}");
+    let genuine = by_name(&records, "./a genuine.mp4").scanned().unwrap();
+    assert!(
+        !genuine.alerted && genuine.ground == Ground::Judged && genuine.timeline.len() > 50,
+        "{genuine:?}"
+    );
+    assert!(genuine.thumbnail.as_ref().is_some_and(|t| t.starts_with("data:image/jpeg;base64,/9j/")));
+    let empty = by_name(&records, "./c empty.mp4").scanned().unwrap();
+    assert_eq!((empty.ground, empty.alerted, empty.frames_judged), (Ground::NoFace, false, 0));
+
+    let page = std::fs::read_to_string(at.join("report.html")).unwrap();
+    for shown in ["a genuine.mp4", "d broken.mp4", "no face", "Over time", "<img"] {
+        assert!(page.contains(shown), "{shown}");
+    }
+    assert_eq!(std::fs::read_to_string(at.join("out.csv")).unwrap().lines().count(), 5);
+}
+
+#[test]
+fn a_scan_goes_on_where_it_was_broken_off() {
+    let Some(folder) = folder() else { return };
+    let at = folder.path();
+    let call = ["a genuine.mp4", "c empty.mp4", "d broken.mp4", "--json", "out.jsonl"];
+    assert_eq!(scan(at, &call).0, Some(1));
+    let json = at.join("out.jsonl");
+    let whole = std::fs::read(&json).unwrap();
+    // Killed while the last line was written; whichever came last is scanned anew.
+    std::fs::write(&json, &whole[..whole.len() - 20]).unwrap();
+    let (code, text) = scan(at, &call);
+    assert!(code == Some(2) && text.contains("--resume"), "{text}");
+    recording(&at.join("d broken.mp4"), 2, |_| None);
+    let (code, text) = scan(at, &[&call[..], &["--resume"]].concat());
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("of 3 recordings are scanned already"), "{text}");
+    let records = batch::read_results(&json).unwrap();
+    assert!(records.len() == 3 && records.iter().all(|r| r.scanned().is_some()), "{records:?}");
+    let (code, text) = scan(at, &[&call[..], &["--resume"]].concat());
+    assert!(code == Some(0) && text.contains("3 of 3 recordings are scanned already"), "{text}");
+    // Another file of that name, and another profile, are scanned anew.
+    recording(&at.join("c empty.mp4"), 2, |_| None);
+    let (_, text) = scan(at, &[&call[..], &["--resume"]].concat());
+    assert!(text.contains("2 of 3 recordings"), "{text}");
+    let (_, text) = scan(at, &[&call[..], &["--resume", "--profile", "economy"]].concat());
+    assert!(!text.contains("scanned already"), "{text}");
+}
+
+#[test]
+fn labels_give_error_rates_and_two_runs_are_compared() {
+    let Some(folder) = folder() else { return };
+    let at = folder.path();
+    let rows = "file,label,attack_type,pair_id,onset_s\na genuine.mp4,live,none,p,\nb loop.mp4,fake,\"loop, cut\",p,1.0\n\
+                c empty.mp4,spoof,absence,,0\n";
+    std::fs::write(at.join("manifest.csv"), rows).unwrap();
+    let (code, text) =
+        scan(at, &["manifest.csv", "--json", "1.jsonl", "--eval-json", "eval.json", "--html", "1.html"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("loop, cut") && text.contains("Onset to alert: 1 of 2 alerted"), "{text}");
+    let json: Value = serde_json::from_slice(&std::fs::read(at.join("eval.json")).unwrap()).unwrap();
+    let group = &json["groups"]["loop, cut"];
+    assert_eq!(
+        (group["auc"].as_f64(), group["apcer"].as_f64(), group["n_genuine"].as_u64()),
+        (Some(1.0), Some(0.0), Some(1))
+    );
+    assert_eq!(json["groups"]["absence"]["apcer"], 1.0, "what was not seen was not alerted");
+    assert_eq!((json["pairs"]["n"].as_u64(), json["pairs"]["accuracy"].as_f64()), (Some(1), Some(1.0)));
+    assert_eq!(json["clips"].as_array().unwrap().len(), 3);
+    let page = std::fs::read_to_string(at.join("1.html")).unwrap();
+    assert!(page.contains("Against the labels") && page.contains("DET curve"));
+
+    // A threshold that no statistic reaches: the loop goes unnoticed.
+    let other =
+        ["manifest.csv", "--json", "2.jsonl", "--compare", "1.jsonl", "--html", "2.html", "--seconds", "2"];
+    let (code, text) = scan(at, &other);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("b loop.mp4 (attack): no longer alerted") && text.contains("p = 1.000"), "{text}");
+    assert!(std::fs::read_to_string(at.join("2.html")).unwrap().contains("Against an earlier run"));
+}
+
+#[test]
+fn a_uri_is_scanned_for_as_long_as_it_is_told() {
+    let Some(folder) = folder() else { return };
+    let at = folder.path();
+    std::fs::rename(at.join("a genuine.mp4"), at.join("a.mp4")).unwrap();
+    let uri = format!("file://{}/a.mp4", at.display());
+    let (code, text) = scan(at, &[&uri, "--seconds", "2", "--json", "out.jsonl"]);
+    assert_eq!(code, Some(0), "{text}");
+    let records = batch::read_results(&at.join("out.jsonl")).unwrap();
+    let scanned = by_name(&records, &uri).scanned().unwrap();
+    assert!((1.8..=2.0).contains(&scanned.duration_s), "{}", scanned.duration_s);
+    let (code, text) = scan(at, &["rtsp://me:secret@127.0.0.1:9/x", "--json", "live.jsonl"]);
+    let kept = std::fs::read_to_string(at.join("live.jsonl")).unwrap();
+    assert!(code == Some(1) && text.contains("rtsp://127.0.0.1:9/x"), "{text}");
+    assert!(!text.contains("secret") && !kept.contains("secret"), "{text} {kept}");
+}
+
+#[test]
+fn wrong_use_is_refused_with_a_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let refused = |arguments: &[&str], word: &str| {
+        let (code, text) = scan(at, arguments);
+        assert!(code == Some(2) && text.contains(word), "{arguments:?}: {code:?} {text}");
+    };
+    refused(&[], "INPUTS");
+    refused(&["."], "no video files");
+    refused(&["x.mp4", "--resume"], "--json");
+    refused(&["x.mp4", "--profile", "fast"], "balanced");
+    refused(&["x.mp4", "--seconds", "0"], "--seconds");
+    refused(&["gone.csv"], "gone.csv");
+    refused(&["x.mp4", "--compare", "gone.jsonl"], "gone.jsonl");
+    refused(&["x.mp4", "--json", "no/folder/x.jsonl"], "no/folder");
+    refused(&["x.mp4", "--html", "no/folder/x.html"], "no/folder");
+    std::fs::write(at.join("m.csv"), "path,label\na.mp4,real\nb.mp4,perhaps\n").unwrap();
+    refused(&["m.csv"], "line 3");
+    let output = command(at).arg("x.mp4").env("DEEPFAKE_MODEL_DIR", at).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(2) && text.contains("manifest.toml"), "{text}");
+}
+
+#[test]
+fn an_interruption_keeps_what_is_done() {
+    let Some(folder) = folder() else { return };
+    let at = folder.path();
+    for n in 0..6 {
+        recording(&at.join(format!("{n}.mp4")), 20, Some);
+    }
+    let mut child = command(at)
+        .args([".", "--jobs", "1", "--json", "out.jsonl", "--profile", "thorough"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let json = at.join("out.jsonl");
+    let begun = Instant::now();
+    while std::fs::metadata(&json).map_or(0, |m| m.len()) == 0 && begun.elapsed() < Duration::from_secs(60) {
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+    assert!(Command::new("kill").arg("-INT").arg(child.id().to_string()).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let done = batch::read_results(&json).unwrap();
+    assert!(!done.is_empty() && done.len() < 10, "{}", done.len());
+}
+
+fn items(names: &[&str]) -> Vec<Item> {
+    let item = |n: &&str| Item { name: (*n).into(), source: Source::File(PathBuf::from(n)), label: None };
+    names.iter().map(item).collect()
+}
+
+fn outcomes(script: &str, names: &[&str]) -> Vec<String> {
+    let start = || {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    };
+    let settings = Settings { profile: "balanced".into(), hours: None, seconds: None, thumbnails: false };
+    let mut heard = vec![String::new(); names.len()];
+    let stop = AtomicBool::new(false);
+    batch::run(&items(names), 2, &start, &settings, &stop, &mut |event| {
+        if let Event::Done { index, outcome: Outcome::Failed { reason } } = event {
+            heard[index] = reason;
+        }
+        Ok::<_, ()>(())
+    })
+    .unwrap();
+    heard
+}
+
+/// Stands in for a decoder that a hostile file brings down.
+#[test]
+fn a_crash_takes_no_other_recording_along() {
+    let script = r#"while read -r line; do case "$line" in
+        *bad*) echo "noise on standard output"; echo "first" >&2; echo "double free" >&2; sleep 0.2; kill -SEGV $$;;
+        *) echo '{"at":1.0}'; echo '{"failed":"as it should"}';; esac; done"#;
+    let heard = outcomes(script, &["1", "bad", "2", "bad too", "3"]);
+    for (name, reason) in ["1", "bad", "2", "bad too", "3"].iter().zip(&heard) {
+        if name.starts_with("bad") {
+            assert!(reason.contains("signal: 11") && reason.ends_with("double free"), "{reason}");
+        } else {
+            assert_eq!(reason, "as it should");
+        }
+    }
+    assert!(outcomes("exit 3", &["1"])[0].contains("3"));
+}
+
+#[test]
+fn labels_of_a_manifest_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.csv");
+    std::fs::write(&path, "path,label,identity_group\nx.mp4,spoof,a|b\n").unwrap();
+    let items = batch::items(&[path.into()]).unwrap();
+    let label = Label { attack: Some(true), identity_group: Some("a|b".into()), ..Label::default() };
+    assert_eq!(
+        (items[0].label.as_ref(), &items[0].source),
+        (Some(&label), &Source::File(folder.path().join("x.mp4")))
+    );
+}
