@@ -47,7 +47,8 @@ pub fn totals(records: &[Record], scanned_now: f64, wall_s: f64) -> String {
     let count = |keep: &dyn Fn(&Record) -> bool| records.iter().filter(|r| keep(r)).count();
     let failed = count(&|r| r.scanned().is_none());
     let alerted = count(&|r| r.scanned().is_some_and(|s| s.alerted));
-    let mut text = format!("{} recordings: {alerted} alerted", records.len());
+    let plural = if records.len() == 1 { "" } else { "s" };
+    let mut text = format!("{} recording{plural}: {alerted} alerted", records.len());
     for ground in Ground::UNJUDGED {
         let n = count(&|r| r.scanned().is_some_and(|s| s.ground == ground));
         if n > 0 {
@@ -71,7 +72,8 @@ fn area(area: Option<Area>) -> [String; 2] {
 }
 
 fn rate(rate: Option<&Rate>) -> [String; 2] {
-    let shown = |r: &Rate| [format!("{:.1} %", r.rate * 100.0), within(Some(r.interval))];
+    let percent = |i: Interval| format!("{:.0}-{:.0} %", i.low * 100.0, i.high * 100.0);
+    let shown = |r: &Rate| [format!("{:.1} %", r.rate * 100.0), percent(r.interval)];
     rate.map_or_else(|| ["-".into(), "-".into()], shown)
 }
 

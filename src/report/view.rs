@@ -15,6 +15,7 @@ const TIMELINES: usize = 300;
 
 #[derive(Serialize)]
 pub struct Page {
+    title: String,
     version: &'static str,
     made: String,
     speed: String,
@@ -121,7 +122,9 @@ impl Page {
             Outcome::Failed { reason } => Some((name(r), tame(reason).into_owned())),
             Outcome::Scanned(_) => None,
         });
+        let (count, plural) = (input.records.len(), if input.records.len() == 1 { "" } else { "s" });
         Ok(Self {
+            title: format!("{count} recording{plural}"),
             version: env!("CARGO_PKG_VERSION"),
             made: input.made.into(),
             speed: input.speed.into(),
@@ -284,7 +287,7 @@ fn numbers(e: &Evaluation) -> Result<Numbers, Error> {
     ];
     if e.not_judged > 0 {
         sentences.push(format!(
-            "{} recordings could not be judged; they count as not alerted, with a score of what was summed up.",
+            "{} recordings could not be judged; they count as not alerted, with what was summed up as their score (0, as a rule).",
             e.not_judged
         ));
     }
