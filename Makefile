@@ -51,6 +51,7 @@ gst-inspect-1.0 --exists qtdemux | gstreamer1.0-plugins-good
 gst-inspect-1.0 --exists h264parse | gstreamer1.0-plugins-bad
 gst-inspect-1.0 --exists x264enc | gstreamer1.0-plugins-ugly
 gst-inspect-1.0 --exists avdec_h264 | gstreamer1.0-libav
+gst-inspect-1.0 --exists nicesrc | gstreamer1.0-nice
 $(PYTHON) -c "import ensurepip, venv" | python3-venv
 /usr/bin/python3 -c "import gi" | python3-gi
 /usr/bin/python3 -c "import gi; gi.require_version('Gst', '1.0')" | gir1.2-gstreamer-1.0

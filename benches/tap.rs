@@ -213,6 +213,11 @@ fn main() {
         let verdict: gst::Structure = bench.element.property("verdict");
         let faces = verdict.get::<gst::ArrayRef>("tracks").unwrap().len();
         drop(bench);
+        let watch = gst::ElementFactory::make("cameraprovenance").build().unwrap();
+        let mut bench = Bench::new(watch, &caps, &pictures);
+        bench.run(300);
+        bench.run(1500).0.print("  cameraprovenance");
+        drop(bench);
         let info = gst_video::VideoInfo::from_caps(&caps.parse::<gst::Caps>().unwrap()).unwrap();
         fingerprint_alone(&pictures, &info);
         println!("  with {faces} face(s); a verdict of {} bytes as text", verdict.to_string().len());

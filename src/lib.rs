@@ -1,10 +1,10 @@
 //! GStreamer plugin `deepfake`: says during a live call whether the face is a real person in front of a real camera.
 
 pub mod analysis;
-#[cfg(feature = "plugin")]
-pub mod cameraprovenance;
 #[cfg(feature = "tools")]
 pub mod batch;
+#[cfg(feature = "plugin")]
+pub mod cameraprovenance;
 #[cfg(feature = "tools")]
 pub mod demo;
 #[cfg(feature = "plugin")]

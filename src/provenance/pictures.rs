@@ -126,26 +126,23 @@ impl Forensics {
 
 /// How the source's own pictures are coded: the first media type on the way that tells.
 fn coding(origin: &Origin) -> Coding {
-    let pads = [&origin.pad].into_iter().chain(&origin.way);
-    for pad in pads {
-        let caps = pad.current_caps();
-        let Some(s) = caps.as_ref().and_then(|c| c.structure(0)) else { continue };
+    let of_pad = |pad: &gst::Pad| {
+        let caps = pad.current_caps()?;
+        let s = caps.structure(0)?;
         let name = match s.name().as_str() {
-            "application/x-rtp" => s.get::<String>("encoding-name").unwrap_or_default().to_lowercase(),
+            "application/x-rtp" => {
+                let encoding = s.get::<String>("encoding-name").ok()?.to_lowercase();
+                match encoding.as_str() {
+                    "raw" => "video/x-raw".to_owned(),
+                    "jpeg" => "image/jpeg".to_owned(),
+                    other => format!("video/x-{other}"),
+                }
+            }
             other => other.to_owned(),
         };
-        match name.as_str() {
-            "video/x-raw" | "raw" => return Coding::Raw,
-            "image/jpeg" | "image/png" | "jpeg" => return Coding::Intra,
-            "h264" | "h265" | "vp8" | "vp9" | "av1" | "mp4v-es" => return Coding::Inter,
-            n if n.starts_with("video/x-h26") || n.starts_with("video/x-vp") || n == "video/x-av1" => {
-                return Coding::Inter;
-            }
-            "video/mpeg" | "video/x-theora" | "video/x-divx" => return Coding::Inter,
-            _ => {}
-        }
-    }
-    Coding::Unknown
+        Some(Coding::of_media_type(&name)).filter(|c| *c != Coding::Unknown)
+    };
+    [&origin.pad].into_iter().chain(&origin.way).find_map(of_pad).unwrap_or_default()
 }
 
 /// Whether an element on the way changes pictures or their times, by its class.
