@@ -40,7 +40,7 @@ struct Slot {
 impl Pictures {
     /// New caps, on the streaming thread.
     pub fn caps(&self, caps: &gst::CapsRef) {
-        let info = caps.is_fixed().then(|| VideoInfo::from_caps(&caps.to_owned()).ok()).flatten();
+        let info = caps.is_fixed().then(|| VideoInfo::from_caps(caps).ok()).flatten();
         let mut slot = lock(&self.slot);
         let raw = caps.structure(0).is_some_and(|s| s.name() == "video/x-raw");
         slot.info = info.filter(|i| raw && !view::is_interlaced(i));

@@ -107,7 +107,7 @@ impl Probes {
             let mut look = lock(&look);
             match &info.data {
                 Some(gst::PadProbeData::Buffer(buffer)) => look(buffer),
-                Some(gst::PadProbeData::BufferList(list)) => list.iter().for_each(|b| look(b)),
+                Some(gst::PadProbeData::BufferList(list)) => list.iter().for_each(&mut *look),
                 _ => {}
             }
             gst::PadProbeReturn::Ok

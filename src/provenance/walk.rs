@@ -41,7 +41,7 @@ pub fn factory(element: &gst::Element) -> String {
 /// What feeds `sink`, an input pad. Empty while nothing is linked. Every source once.
 pub fn origins(sink: &gst::Pad) -> Vec<Origin> {
     let mut walk = Walk { seen: HashSet::new(), found: Vec::new() };
-    walk.from_sink(sink, &[]);
+    walk.upstream(sink, &[]);
     walk.found
 }
 
@@ -52,7 +52,7 @@ struct Walk {
 
 impl Walk {
     /// `way`: the input pads from here to the start of the walk, nearest first.
-    fn from_sink(&mut self, sink: &gst::Pad, way: &[gst::Pad]) {
+    fn upstream(&mut self, sink: &gst::Pad, way: &[gst::Pad]) {
         // Deep chains are a stack, not a recursion: (input pad, way so far).
         let mut stack = vec![(sink.clone(), way.to_vec())];
         while let Some((sink, way)) = stack.pop() {

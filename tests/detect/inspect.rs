@@ -61,13 +61,25 @@ fn deepfakeoverlay_is_described() {
 }
 
 #[test]
+fn cameraprovenance_is_described() {
+    matches_snapshot("cameraprovenance");
+}
+
+#[test]
 fn the_plugin_is_described() {
     let Some(mut inspect) = tool("gst-inspect-1.0") else { return };
     inspect.arg("deepfake");
     let (ok, text) = run(inspect, Duration::from_secs(120));
     assert!(ok, "{text}");
     let version = env!("CARGO_PKG_VERSION");
-    for wanted in [version, "MIT", "deepfakedetect: Deepfake detector", "deepfakeoverlay:", "2 elements"] {
+    for wanted in [
+        version,
+        "MIT",
+        "deepfakedetect: Deepfake detector",
+        "deepfakeoverlay:",
+        "cameraprovenance:",
+        "3 elements",
+    ] {
         assert!(text.contains(wanted), "`{wanted}` is not in:\n{text}");
     }
 }
