@@ -42,10 +42,7 @@ impl Settings {
     fn element(&self) -> String {
         let hours = self.hours.map_or_else(String::new, |h| format!(" mean-time-between-false-alerts={h}"));
         // Every verdict is wanted, not only one a second.
-        format!(
-            "deepfakedetect name=detect mode=sync profile={} provenance=false report-interval=1{hours}",
-            self.profile
-        )
+        format!("deepfakedetect name=detect mode=sync profile={} report-interval=1{hours}", self.profile)
     }
 }
 

@@ -145,7 +145,8 @@ impl BaseTransformImpl for CameraProvenance {
         let settings = lock(&self.settings).clone();
         self.blocked.store(false, Ordering::Release);
         let mut teller = Teller::new(self.obj().upcast_ref(), settings.policy.as_deref())?;
-        let options = Options { policy: teller.policy(), environment: settings.probe_environment };
+        let options =
+            Options { policy: teller.policy(), environment: settings.probe_environment, keep_pictures: true };
         let (blocked, element) = (Arc::clone(&self.blocked), self.obj().downgrade());
         let listener = move |_: &[Arc<SourceReport>], news: &SourceReport| {
             let Some(element) = element.upgrade() else { return };

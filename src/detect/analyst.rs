@@ -12,6 +12,7 @@ use crate::analysis::profile::Profile;
 use crate::analysis::sampler::Governor;
 use crate::analysis::verdict::{Condition, Verdict};
 use crate::inference::{self, FaceModelSet};
+use crate::provenance::monitor::Eyes;
 use crate::view;
 use gst_video::VideoFrameRef;
 use gstreamer_video as gst_video;
@@ -40,6 +41,8 @@ pub struct Analyst {
     mode: Mode,
     epoch: u64,
     prints: Vec<Print>,
+    /// The pictures are shown to those who ask where they come from.
+    eyes: Option<Eyes>,
 }
 
 /// A verdict is stale when it is older than that many sampling intervals, and a second at least.
@@ -47,7 +50,12 @@ const STALE_INTERVALS: u64 = 4;
 const STALE_LEAST: u64 = 1_000_000_000;
 
 impl Analyst {
-    pub fn new(engine: Engine<FaceModelSet>, shared: Arc<Shared>, publisher: Publisher) -> Self {
+    pub fn new(
+        engine: Engine<FaceModelSet>,
+        shared: Arc<Shared>,
+        publisher: Publisher,
+        eyes: Option<Eyes>,
+    ) -> Self {
         let settings = shared.settings();
         Self {
             engine,
@@ -57,6 +65,7 @@ impl Analyst {
             mode: settings.mode,
             epoch: 0,
             prints: Vec::new(),
+            eyes,
             shared,
         }
     }
@@ -99,20 +108,21 @@ impl Analyst {
             bump(&self.shared.counters.failed);
             return Ok(());
         };
-        // A recording's verdicts must not depend on when another thread has found something out.
-        if self.mode == Mode::Live {
-            self.engine.set_source(self.shared.source.load().as_deref().cloned());
-        }
+        self.engine.set_source(self.shared.source.load().as_deref().cloned());
         let mut watch = StopWatch::start();
         let outcome =
             view::with_view(&frame, |v| self.engine.analyse(v, job.moment.pts, &self.prints, &mut watch));
+        let (cost, laps) = watch.finish();
+        if let Some(eyes) = &self.eyes {
+            // The same view as above.
+            let _ = view::with_view(&frame, |v| eyes.see(v, job.moment.pts, &self.prints));
+        }
         drop(frame);
         let Ok(outcome) = outcome else {
             bump(&self.shared.counters.failed);
             return Ok(());
         };
         let outcome = outcome?;
-        let (cost, laps) = watch.finish();
         self.shared.timings.add(&laps);
         self.governor.charge(cost);
         let wanted = self.profile.rates().interval(outcome.phase);

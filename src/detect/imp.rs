@@ -183,18 +183,20 @@ impl BaseTransformImpl for Detect {
         *lock(&self.shared) = Some(Arc::clone(&shared));
         *lock(&self.segment) = None;
         let publisher = Publisher::new(&self.obj(), Arc::clone(&shared));
+        let monitor = self.monitor(&settings, &shared, &publisher)?;
+        let eyes = monitor.as_ref().map(Monitor::eyes);
         let mut running = Running {
             tap: Tap::new(Arc::clone(&shared)),
             analyst: None,
             worker: None,
             publisher: Some(publisher.clone()),
-            _monitor: self.monitor(&settings, &shared, &publisher)?,
+            _monitor: monitor,
         };
         match loaded {
             Ok((models, config)) => {
                 let subset = models.blendshape_subset().copied();
                 let engine = Engine::new(models, config, subset);
-                let analyst = Analyst::new(engine, Arc::clone(&shared), publisher);
+                let analyst = Analyst::new(engine, Arc::clone(&shared), publisher, eyes);
                 if settings.mode == Mode::Sync {
                     running.analyst = Some(analyst);
                 } else {
@@ -373,19 +375,24 @@ impl Detect {
         }
     }
 
-    /// Starts to find out where the stream comes from, if that is wanted.
+    /// Starts to find out where the stream comes from, if that is wanted. Not in sync mode: what a recording gives must not
+    /// depend on the pace of another thread.
     fn monitor(
         &self,
         settings: &Settings,
         shared: &Arc<Shared>,
         publisher: &Publisher,
     ) -> Result<Option<Monitor>, gst::ErrorMessage> {
-        if !settings.provenance {
+        if !settings.provenance || settings.mode == Mode::Sync {
             return Ok(None);
         }
         let (shared, publisher) = (Arc::clone(shared), publisher.clone());
         let mut teller = Teller::new(self.obj().upcast_ref(), settings.policy.as_deref())?;
-        let options = Options { policy: teller.policy(), environment: settings.probe_environment };
+        let options = Options {
+            policy: teller.policy(),
+            environment: settings.probe_environment,
+            keep_pictures: false,
+        };
         let listener = move |reports: &[Arc<SourceReport>], news: &SourceReport| {
             // Of several sources the most suspicious one speaks for the stream.
             let worst = reports.iter().max_by(|a, b| a.injection.total_cmp(&b.injection));

@@ -98,7 +98,7 @@ pub fn all() -> Vec<ParamSpec> {
             .build(),
         glib::ParamSpecBoolean::builder("provenance")
             .nick("Provenance")
-            .blurb("Find out upstream where the stream comes from (camera, virtual camera, file, network, ...)")
+            .blurb("Find out upstream where the stream comes from (camera, virtual camera, file, network, ...); no effect in mode=sync")
             .default_value(true)
             .mutable_ready()
             .build(),

@@ -11,6 +11,8 @@ use super::probes::Probes;
 use super::report::SourceReport;
 use super::timed::Timed;
 use super::walk::{Origin, origins};
+use crate::analysis::fingerprint::Print;
+use crate::analysis::frame::FrameView;
 use crate::analysis::provenance::Finding;
 use gst::prelude::*;
 use gstreamer as gst;
@@ -38,6 +40,24 @@ pub struct Options {
     pub policy: Arc<Policy>,
     /// Also look at the machine (loaded modules, virtual machine).
     pub environment: bool,
+    /// Keep pictures as they pass the pad. Otherwise they come through [`Eyes`], or are not looked at.
+    pub keep_pictures: bool,
+}
+
+/// Shows the monitor pictures that somebody else has in hand.
+#[derive(Clone, Debug)]
+pub struct Eyes {
+    shared: Arc<Shared>,
+}
+
+impl Eyes {
+    /// Not for the streaming thread: it costs a millisecond or so, five times a second of stream. `prints`: the fingerprints
+    /// of all frames since the last call.
+    pub fn see(&self, frame: &FrameView<'_>, pts: u64, prints: &[Print]) {
+        if let Some(forensics) = self.shared.forensics().as_mut() {
+            forensics.see(frame, pts, prints);
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -59,12 +79,18 @@ struct Shared {
     /// Buffers without PTS since the last ring.
     timeless: AtomicU64,
     pictures: Pictures,
+    /// Of the pictures, where they come from one source.
+    forensics: Mutex<Option<Forensics>>,
     reports: Mutex<Vec<Arc<SourceReport>>>,
 }
 
 impl Shared {
     fn bell(&self) -> MutexGuard<'_, Bell> {
         self.bell.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn forensics(&self) -> MutexGuard<'_, Option<Forensics>> {
+        self.forensics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// On the streaming thread, for every buffer.
@@ -111,7 +137,8 @@ impl Monitor {
             ring: Condvar::new(),
             due: AtomicU64::new(0),
             timeless: AtomicU64::new(0),
-            pictures: Pictures::default(),
+            pictures: Pictures::new(options.keep_pictures),
+            forensics: Mutex::default(),
             reports: Mutex::default(),
         });
         let seen = Arc::clone(&shared);
@@ -150,11 +177,15 @@ impl Monitor {
             listener,
             shared: Arc::clone(&shared),
             watched: Vec::new(),
-            forensics: None,
             environment: None,
         };
         let thread = Builder::new().name("deepfake-source".into()).spawn(move || work.run())?;
         Ok(Self { shared, pad: pad.clone(), probe, thread: Some(thread) })
+    }
+
+    /// For whoever has the stream's pictures in hand.
+    pub fn eyes(&self) -> Eyes {
+        Eyes { shared: Arc::clone(&self.shared) }
     }
 
     /// The newest report of every source of the stream.
@@ -196,8 +227,6 @@ struct Work {
     listener: Listener,
     shared: Arc<Shared>,
     watched: Vec<Watched>,
-    /// Of the pictures, where they come from one source.
-    forensics: Option<Forensics>,
     environment: Option<Vec<Finding>>,
 }
 
@@ -216,7 +245,9 @@ impl Work {
             drop(bell);
             // A defect in a check must not end the process; the source is then told of as before.
             let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                if let Some(forensics) = &mut self.forensics {
+                if self.options.keep_pictures
+                    && let Some(forensics) = self.shared.forensics().as_mut()
+                {
                     forensics.look(&self.shared.pictures);
                 }
                 if evaluate {
@@ -238,18 +269,19 @@ impl Work {
                 let watched = kept.unwrap_or_else(|| self.watch(origin));
                 self.watched.push(watched);
             }
-            self.forensics = match self.watched.as_slice() {
+            *self.shared.forensics() = match self.watched.as_slice() {
                 [only] => Some(Forensics::new(&only.origin, &only.identity)),
                 _ => None,
             };
         }
         let environment = self.environment();
+        let pictures = self.shared.forensics().as_ref().map(Forensics::findings).unwrap_or_default();
         let mut reports = Vec::new();
         for watched in &mut self.watched {
             let mut findings = watched.fixed.clone();
             findings.extend(environment.iter().cloned());
             findings.extend(watched.probes.findings());
-            findings.extend(self.forensics.iter().flat_map(Forensics::findings));
+            findings.extend(pictures.iter().cloned());
             let mut report = SourceReport::new(watched.identity.clone(), watched.device.clone(), findings);
             report.violation = self.options.policy.violation(&report);
             let report = Arc::new(report);

@@ -1,9 +1,10 @@
-//! The pictures of a stream as they arrive at the watched pad: some are kept for the monitor's thread, which reads
-//! their noise, their grids and their rhythm.
+//! The pictures of a stream: their noise, their grids and their rhythm. Either some are kept as they pass the watched pad,
+//! for the monitor's thread to look at, or whoever looks at pictures anyway shows them ([`Forensics::see`]).
 
 use super::probes::lock;
 use super::walk::{Origin, factory};
 use crate::analysis::fingerprint::{Fingerprint, Print};
+use crate::analysis::frame::FrameView;
 use crate::analysis::provenance::Finding;
 use crate::analysis::source::{self, Coding, SourceForensics};
 use crate::provenance::identity::Identity;
@@ -21,8 +22,10 @@ const INTERVAL: u64 = 200_000_000;
 const MAX_PRINTS: usize = 240;
 
 /// What the streaming thread leaves for the monitor's.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Pictures {
+    /// Whether pictures are kept as they pass.
+    keep: bool,
     slot: Mutex<Slot>,
 }
 
@@ -38,6 +41,10 @@ struct Slot {
 }
 
 impl Pictures {
+    pub fn new(keep: bool) -> Self {
+        Self { keep, slot: Mutex::default() }
+    }
+
     /// New caps, on the streaming thread.
     pub fn caps(&self, caps: &gst::CapsRef) {
         let info = caps.is_fixed().then(|| VideoInfo::from_caps(caps).ok()).flatten();
@@ -56,6 +63,9 @@ impl Pictures {
 
     /// A buffer passes. Returns whether it was kept.
     pub fn passed(&self, buffer: &gst::Buffer) -> bool {
+        if !self.keep {
+            return false;
+        }
         let mut slot = lock(&self.slot);
         let Some(pts) = buffer.pts().map(gst::ClockTime::nseconds) else { return false };
         let Some(info) = &slot.info else { return false };
@@ -78,21 +88,33 @@ impl Pictures {
     }
 }
 
-/// The monitor's side.
+/// What is learnt from the pictures of one source.
 #[derive(Debug)]
 pub struct Forensics {
     of: source::Origin,
     inner: SourceForensics,
+    last: Option<u64>,
 }
 
 impl Forensics {
     /// For the one source of a stream.
     pub fn new(origin: &Origin, identity: &Identity) -> Self {
         let of = source::Origin { claim: identity.claim(), coding: coding(origin), altered: altered(origin) };
-        Self { of, inner: SourceForensics::new(of) }
+        Self { of, inner: SourceForensics::new(of), last: None }
     }
 
-    /// Takes what has come since the last call.
+    /// Takes a picture that somebody else has in hand, and the fingerprints of all since the last one.
+    pub fn see(&mut self, frame: &FrameView<'_>, pts: u64, prints: &[Print]) {
+        for (pts, print) in prints {
+            self.inner.observe_print(*pts, print);
+        }
+        if self.last.is_none_or(|last| pts >= last.saturating_add(INTERVAL) || pts < last) {
+            self.last = Some(pts);
+            self.inner.observe_frame(frame, pts, None);
+        }
+    }
+
+    /// Takes what was kept since the last call.
     pub fn look(&mut self, pictures: &Pictures) {
         let (kept, prints) = {
             let mut slot = lock(&pictures.slot);
