@@ -7,6 +7,8 @@ mod common;
 
 #[path = "provenance/elements.rs"]
 mod elements;
+#[path = "provenance/pipewire.rs"]
+mod pipewire;
 #[path = "provenance/ways.rs"]
 mod ways;
 #[path = "provenance/webrtc.rs"]

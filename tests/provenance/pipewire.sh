@@ -1,0 +1,30 @@
+#!/bin/bash
+# A program's stream that calls itself a camera, in a PipeWire of its own, judged by deepfake-source ($1).
+# Exit status 77: PipeWire cannot be run here.
+
+set -uo pipefail
+source=$1
+XDG_RUNTIME_DIR=$(mktemp -d)
+export XDG_RUNTIME_DIR PIPEWIRE_RUNTIME_DIR=$XDG_RUNTIME_DIR
+trap 'kill $(jobs -p) 2>/dev/null; wait; rm -rf "$XDG_RUNTIME_DIR"' EXIT
+
+# Until the command succeeds, for ten seconds at most.
+until_true() {
+    for _ in $(seq 100); do
+        "$@" >/dev/null 2>&1 && return 0
+        sleep 0.1
+    done
+    echo "not within 10 s: $*" >&2
+    exit 77
+}
+camera() { pw-dump | grep -q '"node.name": "fake-cam"'; }
+
+pipewire >/dev/null 2>&1 &
+until_true pw-dump
+wireplumber >/dev/null 2>&1 &
+gst-launch-1.0 -q videotestsrc is-live=true ! video/x-raw,format=I420,width=160,height=120,framerate=25/1 \
+    ! pipewiresink mode=provide stream-properties="p,media.class=Video/Source,node.name=fake-cam,node.description=HDCam" \
+    >/dev/null 2>&1 &
+until_true camera
+id=$(pw-dump | tr -d ' \n' | grep -oP '"id":\K\d+(?=,"type":"PipeWire:Interface:Node"(?:(?!"PipeWire:Interface).)*"node.name":"fake-cam")')
+"$source" --json --seconds 20 "pipewiresrc path=$id num-buffers=60 ! video/x-raw"
