@@ -16,7 +16,7 @@ mod webrtc;
 
 use common::{PATIENCE, init};
 use gst::prelude::*;
-use gstdeepfake::message::{AlertMessage, DeepfakeMessage, parse};
+use gstdeepfake::message::{AlertMessage, DeepfakeMessage, SummaryMessage, parse};
 use gstdeepfake::provenance::report::SourceReport;
 use gstreamer as gst;
 
@@ -38,6 +38,7 @@ fn pipeline(description: &str) -> Option<gst::Pipeline> {
 struct Heard {
     reports: Vec<SourceReport>,
     alerts: Vec<AlertMessage>,
+    summary: Option<SummaryMessage>,
     error: Option<String>,
     eos: bool,
 }
@@ -52,6 +53,7 @@ impl Heard {
             match parse(&message) {
                 Some(Ok(DeepfakeMessage::Provenance(m))) => heard.reports.push(m.source),
                 Some(Ok(DeepfakeMessage::Alert(m))) => heard.alerts.push(m),
+                Some(Ok(DeepfakeMessage::Summary(m))) => heard.summary = Some(m),
                 Some(Err(error)) => panic!("{error}"),
                 _ => {}
             }

@@ -3,7 +3,7 @@
 use crate::message::{Header, ProvenanceMessage};
 use crate::provenance::monitor::{Monitor, Options};
 use crate::provenance::report::SourceReport;
-use crate::provenance::tell::Teller;
+use crate::provenance::tell::{self, Teller};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_base::prelude::*;
@@ -45,17 +45,10 @@ impl ObjectSubclass for CameraProvenance {
 impl ObjectImpl for CameraProvenance {
     fn properties() -> &'static [glib::ParamSpec] {
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+            let [policy, probe_environment] = tell::properties();
             vec![
-                glib::ParamSpecString::builder("policy")
-                    .nick("Policy")
-                    .blurb("TOML file of welcome and unwelcome sources; unset: an alert for virtual cameras")
-                    .mutable_ready()
-                    .build(),
-                glib::ParamSpecBoolean::builder("probe-environment")
-                    .nick("Look at the machine")
-                    .blurb("Also look at kernel modules, firmware and container marks of this machine")
-                    .mutable_ready()
-                    .build(),
+                policy,
+                probe_environment,
                 glib::ParamSpecString::builder("session-id")
                     .nick("Session")
                     .blurb("The application's name for the call, carried by every message")
@@ -153,7 +146,7 @@ impl BaseTransformImpl for CameraProvenance {
             let session_id = lock(&element.imp().settings).session_id.clone();
             let running_time = element.current_running_time().map(gst::ClockTime::nseconds);
             let header = Header { session_id, running_time, ..Header::default() };
-            if teller.tell(news, header) {
+            if teller.tell(news, header, |_| {}) {
                 blocked.store(true, Ordering::Release);
             }
         };

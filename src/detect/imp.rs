@@ -397,7 +397,7 @@ impl Detect {
             // Of several sources the most suspicious one speaks for the stream.
             let worst = reports.iter().max_by(|a, b| a.injection.total_cmp(&b.injection));
             shared.source.store(worst.map(|r| Arc::new(r.source())));
-            if teller.tell(news, publisher.source_header()) {
+            if teller.tell(news, publisher.source_header(), |pts| publisher.count_alert(pts)) {
                 shared.blocked.store(true, Ordering::Release);
             }
         };

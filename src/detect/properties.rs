@@ -6,6 +6,7 @@ use super::settings::{
 };
 use super::shared::Shared;
 use super::stats;
+use crate::provenance::tell;
 use glib::{ParamSpec, Value};
 use gst::prelude::*;
 use gstreamer as gst;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 
 /// All properties. Those that are not "changeable in PLAYING" are read when the element starts.
 pub fn all() -> Vec<ParamSpec> {
+    let [policy, probe_environment] = tell::properties();
     vec![
         glib::ParamSpecEnum::builder_with_default::<Mode>("mode", Mode::default())
             .nick("Mode")
@@ -102,16 +104,8 @@ pub fn all() -> Vec<ParamSpec> {
             .default_value(true)
             .mutable_ready()
             .build(),
-        glib::ParamSpecString::builder("policy")
-            .nick("Policy")
-            .blurb("TOML file of welcome and unwelcome sources; unset: an alert for virtual cameras")
-            .mutable_ready()
-            .build(),
-        glib::ParamSpecBoolean::builder("probe-environment")
-            .nick("Look at the machine")
-            .blurb("Also look at kernel modules, firmware and container marks of this machine")
-            .mutable_ready()
-            .build(),
+        policy,
+        probe_environment,
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
             .nick("Statistics")
             .blurb("Frames seen, sampled, analysed, skipped; microseconds by stage; models, provider, memory")

@@ -62,12 +62,17 @@ impl Publisher {
         }
     }
 
+    /// Counts a raised alert for the summary.
+    pub fn count_alert(&self, pts: u64) {
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        tally.alerts += 1;
+        tally.first_alert.get_or_insert(pts);
+    }
+
     /// An alert was raised or cleared.
     pub fn alert(&self, alert: Alert, moment: Moment) {
         if alert.kind == AlertKind::Raised {
-            let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
-            tally.alerts += 1;
-            tally.first_alert.get_or_insert(alert.pts);
+            self.count_alert(alert.pts);
         }
         self.post(&DeepfakeMessage::Alert(AlertMessage::new(self.header(moment), alert)));
     }

@@ -13,6 +13,22 @@ use std::sync::Arc;
 /// Sources whose violation is remembered.
 const MAX_STANDING: usize = 64;
 
+/// The properties that every element with a monitor has: `policy` and `probe-environment`.
+pub fn properties() -> [glib::ParamSpec; 2] {
+    [
+        glib::ParamSpecString::builder("policy")
+            .nick("Policy")
+            .blurb("TOML file of welcome and unwelcome sources; unset: an alert for virtual cameras")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecBoolean::builder("probe-environment")
+            .nick("Look at the machine")
+            .blurb("Also look at kernel modules, firmware and container marks of this machine")
+            .mutable_ready()
+            .build(),
+    ]
+}
+
 /// See the module. Belongs to the monitor's thread.
 #[derive(Debug)]
 pub struct Teller {
@@ -34,8 +50,9 @@ impl Teller {
         Arc::clone(&self.policy)
     }
 
-    /// Posts what the report says. Returns whether the policy ends the stream.
-    pub fn tell(&mut self, report: &SourceReport, header: Header) -> bool {
+    /// Posts what the report says; `raised` is called with an alert's PTS (ns, 0 where none is known) before it is posted.
+    /// Returns whether the policy ends the stream.
+    pub fn tell(&mut self, report: &SourceReport, header: Header, raised: impl FnOnce(u64)) -> bool {
         let Some(element) = self.element.upgrade() else { return false };
         // Fails without a bus, which is the application's choice.
         let post = |message: DeepfakeMessage| drop(element.post_message(message.to_gst(&element)));
@@ -47,6 +64,9 @@ impl Teller {
             (None, true) => AlertKind::Cleared,
             _ => return false,
         };
+        if kind == AlertKind::Raised {
+            raised(header.timestamp.unwrap_or_default());
+        }
         if kind == AlertKind::Raised && self.standing.len() < MAX_STANDING {
             self.standing.insert(name.clone());
         } else {

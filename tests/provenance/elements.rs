@@ -66,6 +66,30 @@ fn an_unwelcome_source_raises_an_alert() {
 }
 
 #[test]
+fn the_summary_counts_a_policys_alert() {
+    let Some(library) = onnxruntime() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let file = policy(folder.path(), "schema = 1\n[deny]\nclasses = [\"synthetic\"]\n");
+    let line = format!(
+        "{LIVE} ! {} model-dir={} policy={} ! fakesink",
+        launch_element(&library),
+        face_models().display(),
+        file.display()
+    );
+    let pipeline = pipeline(&line).unwrap();
+    pipeline.set_state(gst::State::Playing).unwrap();
+    let heard = Heard::listen(&pipeline, |h| !h.alerts.is_empty());
+    // An event that is sent to a pipeline on its way to PLAYING keeps it from getting there.
+    pipeline.state(PATIENCE).0.unwrap();
+    pipeline.send_event(gst::event::Eos::new());
+    let ended = Heard::listen(&pipeline, |_| false);
+    pipeline.set_state(gst::State::Null).unwrap();
+    assert_eq!((heard.error, ended.error), (None, None));
+    let summary = ended.summary.expect("no summary");
+    assert_eq!(summary.alerts as usize, heard.alerts.len() + ended.alerts.len());
+}
+
+#[test]
 fn a_policy_may_end_the_stream() {
     let folder = tempfile::tempdir().unwrap();
     let text = "schema = 1\non-violation = \"block\"\n[allow]\nclasses = [\"physical\"]\n";
