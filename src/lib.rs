@@ -15,6 +15,8 @@ pub mod evaluation;
 mod formats;
 pub mod inference;
 #[cfg(feature = "plugin")]
+mod lock;
+#[cfg(feature = "plugin")]
 pub mod message;
 #[cfg(feature = "plugin")]
 pub mod meta;

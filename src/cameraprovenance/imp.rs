@@ -1,5 +1,6 @@
 //! GObject behaviour of `cameraprovenance`.
 
+use crate::lock::lock;
 use crate::message::{Header, ProvenanceMessage};
 use crate::provenance::monitor::{Monitor, Options};
 use crate::provenance::report::SourceReport;
@@ -13,7 +14,7 @@ use gstreamer as gst;
 use gstreamer_base as gst_base;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex};
 
 #[derive(Clone, Debug, Default)]
 struct Settings {
@@ -29,10 +30,6 @@ pub struct CameraProvenance {
     monitor: Mutex<Option<Monitor>>,
     /// The policy wants no more of this stream.
     blocked: Arc<AtomicBool>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[glib::object_subclass]

@@ -16,6 +16,7 @@ use crate::analysis::profile::Profile;
 use crate::analysis::verdict::{Condition, Verdict};
 use crate::formats::FORMATS;
 use crate::inference::{self, Digest, ErrorKind, FaceModelSet, Wanted};
+use crate::lock::lock;
 use crate::provenance::monitor::{Monitor, Options};
 use crate::provenance::report::SourceReport;
 use crate::provenance::tell::Teller;
@@ -30,7 +31,7 @@ use gstreamer_base as gst_base;
 use gstreamer_video as gst_video;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -62,10 +63,6 @@ pub struct Detect {
     shared: Mutex<Option<Arc<Shared>>>,
     /// The segment last seen: the same one again starts no new epoch.
     segment: Mutex<Option<gst::Segment>>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[glib::object_subclass]

@@ -8,6 +8,7 @@ use super::colour::Coding;
 use super::font::{self, Font};
 use super::scene::{self, Op, Options};
 use crate::formats::FORMATS;
+use crate::lock::lock;
 use crate::meta;
 use gst::subclass::prelude::*;
 use gst::{glib, prelude::*};
@@ -18,7 +19,7 @@ use gstreamer as gst;
 use gstreamer_base as gst_base;
 use gstreamer_video as gst_video;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(
@@ -68,10 +69,6 @@ pub struct Overlay {
 }
 
 /// The value under a lock that no panic can leave half-changed here.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[glib::object_subclass]
 impl ObjectSubclass for Overlay {
     const NAME: &'static str = "GstDeepfakeOverlay";

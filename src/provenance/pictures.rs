@@ -1,12 +1,12 @@
 //! The pictures of a stream: their noise, their grids and their rhythm. Either some are kept as they pass the watched pad,
 //! for the monitor's thread to look at, or whoever looks at pictures anyway shows them ([`Forensics::see`]).
 
-use super::probes::lock;
 use super::walk::{Origin, factory};
 use crate::analysis::fingerprint::{Fingerprint, Print};
 use crate::analysis::frame::FrameView;
 use crate::analysis::provenance::Finding;
 use crate::analysis::source::{self, Coding, SourceForensics};
+use crate::lock::lock;
 use crate::provenance::identity::Identity;
 use crate::view;
 use gst::prelude::*;

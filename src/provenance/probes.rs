@@ -7,9 +7,10 @@ use crate::analysis::provenance::{Class, Finding};
 use crate::analysis::rtp::RtpWatch;
 use crate::analysis::source::Timing;
 use crate::analysis::source::bitstream::{self, Mark, mark_of_tag, marks_in_access_unit};
+use crate::lock::lock;
 use gst::prelude::*;
 use gstreamer as gst;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Pads of a way that are looked at for caps and tags.
@@ -23,10 +24,6 @@ const MAX_TAGS: u32 = 16;
 const TAGS: [&str; 4] = ["encoder", "application-name", "comment", "description"];
 /// An RTCP packet's bytes that are read; a sender report comes first.
 const RTCP_BYTES: usize = 256;
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// A steady clock, ns: when a buffer passed.
 fn now() -> u64 {
