@@ -9,7 +9,9 @@ use gstdeepfake::analysis::fingerprint::Fingerprint;
 use gstdeepfake::analysis::frame::{Colour, FrameView, PixelFormat, Plane};
 use gstdeepfake::analysis::models::{
     BLENDSHAPE_POINTS, BLENDSHAPES, DetectorOutput, DetectorRange, FaceModels, MeshKind, MeshOutput,
+    NetworkOutput,
 };
+use gstdeepfake::analysis::network::NetworkSpec;
 use gstdeepfake::analysis::profile::Profile;
 use gstdeepfake::analysis::sampler::Phase;
 use gstdeepfake::analysis::verdict::{AlertKind, Condition, State};
@@ -30,10 +32,12 @@ struct Scene {
     present: bool,
     /// Opening of the mouth, in crop pixels.
     mouth: f32,
+    /// The attack logit of the network that watches a face.
+    score: f32,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Fake(Arc<Mutex<Scene>>);
+struct Fake(Arc<Mutex<Scene>>, Vec<Arc<NetworkSpec>>);
 
 impl FaceModels for Fake {
     type Error = Infallible;
@@ -99,6 +103,21 @@ impl FaceModels for Fake {
         out.fill(0.1);
         Ok(())
     }
+
+    fn networks(&self) -> &[Arc<NetworkSpec>] {
+        &self.1
+    }
+
+    fn network(
+        &mut self,
+        _: usize,
+        input: ArrayView4<'_, f32>,
+        out: &mut NetworkOutput,
+    ) -> Result<(), Infallible> {
+        assert_eq!(input.shape(), [1, 3, 32, 32]);
+        out.values = vec![self.0.lock().unwrap().score];
+        Ok(())
+    }
 }
 
 /// Every frame of a loop is evidence of four nats a second; everything else is silent.
@@ -116,7 +135,11 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
-        let scene = Fake::default();
+        Self::with(Vec::new())
+    }
+
+    fn with(networks: Vec<Arc<NetworkSpec>>) -> Self {
+        let scene = Fake(Arc::default(), networks);
         let text = CALIBRATION.replace("[0,0,0,0,0,0,0,0,0]", "[0.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0]");
         let text = text.replace("[1,1,1,1,1,1,1,1,1]", "[2.0,2.0,2.0,2.0,2.0,2.0,2.0,2.0,2.0]");
         let text = text.replace("[0,-6,0,0,0,0,0,0,0]", "[0.0,-6.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0]");

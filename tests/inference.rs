@@ -266,6 +266,7 @@ fn what_was_not_wanted_is_not_there() {
         mesh_v1: false,
         mesh_v2: false,
         blendshapes: false,
+        face_signals: false,
     };
     let mut set = FaceModelSet::load(&Config { wanted: none, ..face_config(library) }).unwrap();
     assert!(set.digests().is_empty() && set.blendshape_subset().is_none());

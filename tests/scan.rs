@@ -238,7 +238,13 @@ fn outcomes(script: &str, names: &[&str]) -> Vec<String> {
         command.args(["-c", script]);
         command
     };
-    let settings = Settings { profile: "balanced".into(), hours: None, seconds: None, thumbnails: false };
+    let settings = Settings {
+        profile: "balanced".into(),
+        hours: None,
+        seconds: None,
+        thumbnails: false,
+        ..Settings::default()
+    };
     let mut heard = vec![String::new(); names.len()];
     let stop = AtomicBool::new(false);
     batch::run(&items(names), 2, &start, &settings, &stop, &mut |event| {

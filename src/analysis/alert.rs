@@ -130,7 +130,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn step(j: &mut Judge, t: f64, gain: f64) -> Option<Alert> {
-        let c = Contribution { signal: "micro-motion", family: Family::Presentation, gain };
+        let c = Contribution { signal: "micro-motion".into(), family: Family::Presentation, gain };
         j.update((t * 1e9) as u64, &[c], &[], 1, Some(7))
     }
 

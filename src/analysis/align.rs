@@ -62,13 +62,37 @@ impl Roi {
         [0.5 + (x * cos + y * sin) / self.size, 0.5 + (y * cos - x * sin) / self.size]
     }
 
-    fn bounds(&self, width: usize, height: usize) -> PixelRect {
+    pub(crate) fn bounds(&self, width: usize, height: usize) -> PixelRect {
         let (sin, cos) = self.angle.sin_cos();
         let half = self.size / 2.0 * (sin.abs() + cos.abs());
         let clip = |v: f32, hi: usize| v.clamp(0.0, hi as f32) as usize;
         let (x, y) = (clip((self.cx - half).floor(), width), clip((self.cy - half).floor(), height));
         let (r, b) = (clip((self.cx + half).ceil(), width), clip((self.cy + half).ceil(), height));
         PixelRect { x, y, w: r.saturating_sub(x), h: b.saturating_sub(y) }
+    }
+}
+
+/// Gives `put` the colour (0..255) of each of the `side` x `side` pixels of the square `roi`, row by row, with the place
+/// for it that `pixels` has. `region` shows the square as far as it lies in the frame; its border is repeated.
+pub(crate) fn sample<P>(
+    region: &RgbRegion,
+    roi: Roi,
+    side: usize,
+    pixels: impl Iterator<Item = P>,
+    mut put: impl FnMut(P, [f32; 3]),
+) {
+    let (sx, sy) = region.scale();
+    let (sx, sy) = (sx as f32, sy as f32);
+    let (ox, oy) = (region.rect.x as f32, region.rect.y as f32);
+    let step = 1.0 / side as f32;
+    let [x0, y0] = roi.to_frame(step / 2.0, step / 2.0);
+    let (sin, cos) = roi.angle.sin_cos();
+    let d = roi.size * step;
+    let places = (0..side).flat_map(|v| (0..side).map(move |u| (u as f32, v as f32)));
+    for (px, (u, v)) in pixels.zip(places) {
+        let fx = (x0 - v * d * sin + u * d * cos - ox) * sx - 0.5;
+        let fy = (y0 + v * d * cos + u * d * sin - oy) * sy - 0.5;
+        put(px, bilinear(&region.data, region.width, region.height, fx, fy));
     }
 }
 
@@ -107,26 +131,12 @@ impl Aligner {
         self.roi = roi;
         let rect = roi.bounds(frame.width(), frame.height());
         reader.read(frame, rect, side + side / 4, &mut self.region)?;
-        let (sx, sy) = self.region.scale();
-        let (sx, sy) = (sx as f32, sy as f32);
-        let (ox, oy) = (self.region.rect.x as f32, self.region.rect.y as f32);
-        let step = 1.0 / side as f32;
-        let [x0, y0] = roi.to_frame(step / 2.0, step / 2.0);
-        let (sin, cos) = roi.angle.sin_cos();
-        let d = roi.size * step;
-        let region = &self.region;
         if let Some(pixels) = self.crop.as_slice_mut() {
-            for (v, row) in pixels.chunks_exact_mut(side * 3).enumerate() {
-                let (rx, ry) = (x0 - v as f32 * d * sin, y0 + v as f32 * d * cos);
-                for (u, px) in row.chunks_exact_mut(3).enumerate() {
-                    let fx = (rx + u as f32 * d * cos - ox) * sx - 0.5;
-                    let fy = (ry + u as f32 * d * sin - oy) * sy - 0.5;
-                    let rgb = bilinear(&region.data, region.width, region.height, fx, fy);
-                    px[0] = rgb[0] / 255.0;
-                    px[1] = rgb[1] / 255.0;
-                    px[2] = rgb[2] / 255.0;
-                }
-            }
+            sample(&self.region, roi, side, pixels.chunks_exact_mut(3), |px, rgb| {
+                px[0] = rgb[0] / 255.0;
+                px[1] = rgb[1] / 255.0;
+                px[2] = rgb[2] / 255.0;
+            });
         }
         Ok(&self.crop)
     }

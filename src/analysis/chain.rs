@@ -1,17 +1,23 @@
 //! From a frame to faces: detection, tracking, mesh, blendshapes, quality and skin colours.
 
 use super::align::{Aligner, Roi};
+use super::crop::{Cropper, FaceBox};
 use super::detector::{Detection, Detector};
 use super::frame::FrameView;
 use super::geometry::Point;
 use super::mesh::{FaceMesh, Pose, SKIN_PATCHES};
 use super::models::{
     BLENDSHAPE_POINTS, BLENDSHAPES, DetectorOutput, DetectorRange, FaceModels, MeshKind, MeshOutput,
+    NetworkOutput,
 };
+use super::network::NetworkSpec;
+use super::parts::PartHeat;
 use super::patch::Patch;
 use super::quality::{self, Quality};
 use super::region::{RegionError, RegionReader};
+use super::signals::network::Look;
 use super::tracker::{Track, Tracker};
+use std::sync::Arc;
 use thiserror::Error;
 
 /// The steps whose time is measured.
@@ -24,17 +30,20 @@ pub enum Stage {
     Blendshapes,
     Quality,
     Repeats,
+    /// Networks that watch a face, with the cutting of their pictures.
+    Networks,
     Signals,
 }
 
 impl Stage {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Pixels,
         Self::Detector,
         Self::Mesh,
         Self::Blendshapes,
         Self::Quality,
         Self::Repeats,
+        Self::Networks,
         Self::Signals,
     ];
     pub const fn name(self) -> &'static str {
@@ -45,6 +54,7 @@ impl Stage {
             Self::Blendshapes => "blendshapes",
             Self::Quality => "quality",
             Self::Repeats => "repeats",
+            Self::Networks => "networks",
             Self::Signals => "signals",
         }
     }
@@ -67,11 +77,16 @@ pub enum ChainError<E: std::error::Error + 'static> {
     Model(E),
     #[error(transparent)]
     Region(#[from] RegionError),
+    /// What a network gave is not what its manifest promises.
+    #[error("the model `{model}` {what}; correct its manifest")]
+    Output { model: String, what: String },
 }
 
 /// What the chain looks for, and how thoroughly.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ChainConfig {
+    /// Networks that watch a face run less often.
+    pub economy: bool,
     pub mesh: MeshKind,
     pub blendshapes: bool,
     /// Whether the full-range detector looks for small faces when the short-range one finds none.
@@ -113,8 +128,9 @@ pub struct Chain<M> {
     short: Detector,
     full: Detector,
     aligner: Aligner,
+    cropper: Cropper,
     tracker: Tracker,
-    raw: (DetectorOutput, MeshOutput),
+    raw: (DetectorOutput, MeshOutput, NetworkOutput),
     luma: Vec<f32>,
     subset: Option<[u16; BLENDSHAPE_POINTS]>,
     detected: Option<u64>,
@@ -131,6 +147,7 @@ impl<M: FaceModels> Chain<M> {
             short: Detector::new(DetectorRange::Short),
             full: Detector::new(DetectorRange::Full),
             aligner: Aligner::new(config.mesh),
+            cropper: Cropper::default(),
             tracker: Tracker::new(config.max_faces, config.min_face),
             raw: Default::default(),
             luma: Vec::new(),
@@ -149,6 +166,33 @@ impl<M: FaceModels> Chain<M> {
 
     pub fn config(&self) -> &ChainConfig {
         &self.config
+    }
+
+    /// The networks that watch a face.
+    pub fn networks(&self) -> &[Arc<NetworkSpec>] {
+        self.models.networks()
+    }
+
+    /// Shows `face` in the frame at `pts` to the network at `index`; `None` if there is no picture of it to show.
+    pub fn look(
+        &mut self,
+        index: usize,
+        frame: &FrameView<'_>,
+        face: &Face,
+        pts: u64,
+    ) -> Result<Option<Look>, ChainError<M::Error>> {
+        let Some(spec) = self.models.networks().get(index).cloned() else { return Ok(None) };
+        let shown = FaceBox::of(&face.mesh);
+        let Some(placed) = self.cropper.cut(frame, &shown, &spec.crop, spec.input, &mut self.reader)? else {
+            return Ok(None);
+        };
+        let out = &mut self.raw.2;
+        let input = self.cropper.input(&spec.pixels, spec.input)?;
+        self.models.network(index, input, out).map_err(ChainError::Model)?;
+        let score = spec.score.attack_logit(&out.values);
+        let score = score.map_err(|what| ChainError::Output { model: spec.name.clone(), what })?;
+        let heat = spec.heat.map(|(_, columns)| PartHeat::of(&out.heat, columns, &placed, &face.mesh));
+        Ok(Some(Look { pts, score, px: shown.px(), heat }))
     }
 
     /// The same faces are still there: the picture has not changed.

@@ -6,6 +6,7 @@
 //! alarm is at least e^h.
 
 use super::signals::Family;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Time after which two observations of a face are taken as independent, seconds. Lorden's bound counts
@@ -20,7 +21,7 @@ pub fn threshold(hours: f64, hypotheses: usize) -> f64 {
 /// One signal's part in an update.
 #[derive(Clone, Debug)]
 pub struct Contribution {
-    pub signal: &'static str,
+    pub signal: Cow<'static, str>,
     pub family: Family,
     /// Nats since the last update.
     pub gain: f64,
@@ -37,7 +38,7 @@ struct Sum {
     value: f64,
     /// The last moment at which nothing spoke for a change, ns.
     onset: u64,
-    parts: BTreeMap<&'static str, f64>,
+    parts: BTreeMap<Cow<'static, str>, f64>,
     /// Evidence for a live person, the same sum the other way round.
     live: f64,
 }
@@ -53,7 +54,7 @@ impl Cusum {
             let mut gain = 0.0;
             for c in contributions.iter().filter(|c| c.family == family && c.gain.is_finite()) {
                 gain += c.gain;
-                *sum.parts.entry(c.signal).or_default() += c.gain;
+                *sum.parts.entry(c.signal.clone()).or_default() += c.gain;
             }
             sum.value += gain;
             sum.live = (sum.live - gain).clamp(0.0, h);
@@ -95,11 +96,10 @@ impl Cusum {
     }
 
     /// What each signal added to the family's statistic since the onset, the strongest first.
-    pub fn parts(&self, family: Family) -> Vec<(&'static str, f64)> {
-        let mut parts: Vec<_> = self
-            .sums
-            .get(family as usize)
-            .map_or_else(Vec::new, |s| s.parts.iter().map(|p| (*p.0, *p.1)).collect());
+    pub fn parts(&self, family: Family) -> Vec<(&str, f64)> {
+        let mut parts: Vec<_> = self.sums.get(family as usize).map_or_else(Vec::new, |s| {
+            s.parts.iter().map(|(signal, nats)| (signal.as_ref(), *nats)).collect()
+        });
         parts.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(b.0)));
         parts
     }
@@ -118,7 +118,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn add(c: &mut Cusum, pts: u64, family: Family, gain: f64) {
-        c.update(pts, &[Contribution { signal: "s", family, gain }], 12.0);
+        c.update(pts, &[Contribution { signal: "s".into(), family, gain }], 12.0);
     }
 
     #[test]

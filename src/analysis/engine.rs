@@ -4,16 +4,18 @@
 use super::alert::Judge;
 use super::calibration::Calibration;
 use super::chain::{Chain, ChainConfig, ChainError, Face, Meter, Stage};
+use super::crop::FaceBox;
 use super::cusum::{Contribution, threshold};
 use super::fingerprint::Print;
 use super::frame::FrameView;
 use super::models::{BLENDSHAPE_POINTS, FaceModels};
+use super::network::NetworkSpec;
 use super::provenance::Source;
-use super::quality::TOO_POOR;
 use super::sampler::{ALARM_RISK, CALIBRATE_NS, Phase};
 use super::signals::repeat::Repeat;
-use super::signals::{FaceObservation, FaceSignal, Family, Reading, face_signals, seconds};
-use super::verdict::{Alert, Condition, Evidence, NormRect, SCHEMA_VERSION, State, TrackVerdict, Verdict};
+use super::signals::{Family, seconds};
+use super::verdict::{Alert, Condition, Evidence, SCHEMA_VERSION, State, TrackVerdict, Verdict};
+use super::watch::{LONGEST_STEP, Scene, Watch, contribution, into_evidence, keep_trace, strongest_first};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -26,6 +28,13 @@ pub struct EngineConfig {
     pub calibration: Arc<Calibration>,
 }
 
+impl EngineConfig {
+    /// The alert threshold, nats, with these networks.
+    pub fn threshold(&self, networks: &[Arc<NetworkSpec>]) -> f64 {
+        threshold(self.mean_time_between_false_alerts, hypotheses(networks))
+    }
+}
+
 /// What came of one frame.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -35,6 +44,8 @@ pub struct Outcome {
     pub phase: Phase,
     /// The frame was the same picture as the last one, and only its repetition was judged.
     pub duplicate: bool,
+    /// What networks said in this frame.
+    pub scores: Vec<Score>,
 }
 
 /// A signal's features at a frame, for fitting calibrations and for traces.
@@ -43,25 +54,31 @@ pub struct Trace {
     pub pts: u64,
     /// 0 for signals about the stream.
     pub track_id: u32,
-    pub signal: &'static str,
+    pub signal: String,
     /// The face's overall quality, for signals about a face; the reading's own, for those about the stream.
     pub quality: f64,
     pub llr: f64,
     pub features: Vec<f64>,
 }
 
-/// The longest step that evidence is carried over: after a gap the past says nothing of the time between, seconds.
-const LONGEST_STEP: f64 = 0.5;
-/// Hypotheses that are watched in parallel over time, for the threshold: presentation and replay. Forgery has no signal
-/// yet, and what provenance says comes once and is capped: neither adds to the rate of false alerts.
-pub const HYPOTHESES: usize = 2;
+/// How many hypotheses are watched in parallel over time, for the threshold: presentation and replay, and forgery where
+/// a network counts that speaks of it. What provenance says comes once and is capped: it does not add to the rate of
+/// false alerts.
+pub fn hypotheses(networks: &[Arc<NetworkSpec>]) -> usize {
+    let forgery = networks.iter().any(|n| n.family == Family::Forgery && n.calibration.is_some());
+    2 + usize::from(forgery)
+}
 
-#[derive(Debug)]
-struct Watch {
-    signals: Vec<Box<dyn FaceSignal>>,
-    judge: Judge,
-    last: u64,
-    verdict: TrackVerdict,
+/// What a network said of a face in one frame.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Score {
+    /// Place of the network among [`FaceModels::networks`].
+    pub network: usize,
+    pub track_id: u32,
+    /// Attack logit.
+    pub score: f64,
+    /// Width of the face, frame pixels.
+    pub px: f64,
 }
 
 /// See the module.
@@ -87,7 +104,7 @@ pub struct Engine<M> {
 impl<M: FaceModels> Engine<M> {
     /// `subset`: see [`Chain::new`].
     pub fn new(models: M, config: EngineConfig, subset: Option<[u16; BLENDSHAPE_POINTS]>) -> Self {
-        let threshold = threshold(config.mean_time_between_false_alerts, HYPOTHESES);
+        let threshold = config.threshold(models.networks());
         Self {
             chain: Chain::new(models, config.chain, subset),
             threshold,
@@ -161,6 +178,7 @@ impl<M: FaceModels> Engine<M> {
         meter.begin(Stage::Repeats);
         let (stream_evidence, mut alerts) = self.judge_stream(pts, prints);
         let print = prints.last().copied();
+        let mut scores = Vec::new();
         let duplicate = matches!((print, self.last_print), (Some(a), Some(b)) if a.1 == b.1);
         self.last_print = print;
         if duplicate {
@@ -172,6 +190,12 @@ impl<M: FaceModels> Engine<M> {
         } else {
             let mut ended = Vec::new();
             let faces = self.chain.faces(frame, pts, &mut ended, meter)?;
+            if !self.chain.networks().is_empty() {
+                meter.begin(Stage::Networks);
+            }
+            for face in &faces {
+                self.show(frame, face, pts, &mut scores)?;
+            }
             meter.begin(Stage::Signals);
             for id in ended {
                 if let Some(mut watch) = self.watches.remove(&id) {
@@ -179,13 +203,19 @@ impl<M: FaceModels> Engine<M> {
                     alerts.extend(watch.judge.finish(pts, why, self.epoch, Some(id)));
                 }
             }
-            let size = (frame.width() as f64, frame.height() as f64);
+            let scene = Scene {
+                pts,
+                size: (frame.width() as f64, frame.height() as f64),
+                kind: self.chain.config().mesh,
+                calibration: &self.config.calibration,
+                epoch: self.epoch,
+            };
             for face in &faces {
-                alerts.extend(self.judge_face(face, pts, size));
+                if let Some(watch) = self.watches.get_mut(&face.track_id) {
+                    alerts.extend(watch.judge(face, &scene, &mut self.traces));
+                }
             }
-            self.watches.values_mut().filter(|w| w.last < pts).for_each(|w| {
-                w.signals.iter_mut().for_each(|s| s.interrupt());
-            });
+            self.watches.values_mut().filter(|w| w.last < pts).for_each(Watch::interrupt);
         }
         let verdict = Arc::new(self.verdict(pts, stream_evidence));
         let fresh = |since: u64| pts.saturating_sub(since) < CALIBRATE_NS;
@@ -196,7 +226,7 @@ impl<M: FaceModels> Engine<M> {
         } else {
             Phase::Patrol
         };
-        Ok(Outcome { verdict, alerts, phase, duplicate })
+        Ok(Outcome { verdict, alerts, phase, duplicate, scores })
     }
 
     fn judge_stream(&mut self, pts: u64, prints: &[Print]) -> (Vec<Evidence>, Vec<Alert>) {
@@ -207,14 +237,14 @@ impl<M: FaceModels> Engine<M> {
         let mut evidence = Vec::new();
         for (signal, reading) in [("loop", looped), ("freeze", freeze)] {
             let Some(reading) = reading else { continue };
-            contributions.push(contribution(signal, Family::Replay, &reading, dt));
+            contributions.push(contribution(signal.into(), Family::Replay, &reading, dt));
             keep_trace(&mut self.traces, pts, 0, signal, reading.quality, &reading);
             evidence.push(into_evidence(signal, reading));
         }
         let injection = self.source.as_ref().map_or(0.0, |s| s.injection);
         // Evidence of who sends comes once, not every second: what is new of it is added.
         let gain = injection - std::mem::replace(&mut self.injection, injection);
-        contributions.push(Contribution { signal: "provenance", family: Family::Injection, gain });
+        contributions.push(Contribution { signal: "provenance".into(), family: Family::Injection, gain });
         if let Some(source) = &self.source {
             let reason = format!("source {}: {}", source.class, source.reason);
             let (signal, quality) = ("provenance".to_owned(), source.confidence);
@@ -225,62 +255,33 @@ impl<M: FaceModels> Engine<M> {
         (evidence, alert.into_iter().collect())
     }
 
-    fn judge_face(&mut self, face: &Face, pts: u64, (w, h): (f64, f64)) -> Option<Alert> {
+    /// Shows the face to the networks that are due. All faces are shown before anything is judged: a network that fails
+    /// must not swallow an alert.
+    fn show(
+        &mut self,
+        frame: &FrameView<'_>,
+        face: &Face,
+        pts: u64,
+        scores: &mut Vec<Score>,
+    ) -> Result<(), ChainError<M::Error>> {
         let watch = self.watches.entry(face.track_id).or_insert_with(|| {
             self.newest_face = Some(pts);
-            Watch {
-                signals: face_signals(),
-                judge: Judge::new(self.threshold),
-                last: pts,
-                verdict: TrackVerdict { track_id: face.track_id, ..TrackVerdict::default() },
-            }
+            let economy = self.chain.config().economy;
+            Watch::new(face.track_id, pts, self.threshold, self.chain.networks(), economy)
         });
-        let dt = seconds(watch.last, pts).min(LONGEST_STEP);
         if self.repeat.cut_after(watch.last) {
-            watch.signals.iter_mut().for_each(|s| s.interrupt());
+            watch.interrupt();
         }
-        watch.last = pts;
-        let seen = FaceObservation {
-            pts,
-            mesh: &face.mesh,
-            kind: self.chain.config().mesh,
-            pose: face.pose,
-            quality: face.quality,
-            blendshapes: face.blendshapes.as_ref(),
-            patch: &face.patch,
-            skin: face.skin,
-        };
-        let poor = face.quality.overall() < TOO_POOR;
-        let mut contributions = Vec::new();
-        let mut evidence = Vec::new();
-        for signal in &mut watch.signals {
-            let Some(mut reading) = signal.observe(&seen, &self.config.calibration) else { continue };
-            if poor {
-                reading.quality = 0.0;
+        let px = FaceBox::of(&face.mesh).px();
+        for (network, signal) in watch.networks.iter_mut().enumerate() {
+            if signal.is_due(pts, px)
+                && let Some(look) = self.chain.look(network, frame, face, pts)?
+            {
+                scores.push(Score { network, track_id: face.track_id, score: look.score, px });
+                signal.take(look);
             }
-            contributions.push(contribution(signal.name(), signal.family(), &reading, dt));
-            let quality = f64::from(face.quality.overall());
-            keep_trace(&mut self.traces, pts, face.track_id, signal.name(), quality, &reading);
-            evidence.push(into_evidence(signal.name(), reading));
         }
-        let mut evidence = strongest_first(evidence);
-        let alert = watch.judge.update(pts, &contributions, &evidence, self.epoch, Some(face.track_id));
-        if poor {
-            let reason = format!("the face is {}", face.quality.worst());
-            let quality = f64::from(face.quality.overall());
-            evidence.insert(0, Evidence { signal: "quality".into(), llr: 0.0, quality, reason });
-        }
-        let [x, y, fw, fh] = face.rect.map(f64::from);
-        watch.verdict = TrackVerdict {
-            track_id: face.track_id,
-            rect: NormRect { x: x / w, y: y / h, w: fw / w, h: fh / h },
-            state: watch.judge.state(),
-            condition: if poor { Condition::TooPoor } else { Condition::Analysed },
-            risk: watch.judge.risk(),
-            statistic: watch.judge.statistic(),
-            evidence,
-        };
-        alert
+        Ok(())
     }
 
     fn verdict(&self, pts: u64, stream_evidence: Vec<Evidence>) -> Verdict {
@@ -316,44 +317,5 @@ impl<M: FaceModels> Engine<M> {
             stream_evidence,
             source: self.source.clone(),
         }
-    }
-}
-
-fn contribution(signal: &'static str, family: Family, reading: &Reading, dt: f64) -> Contribution {
-    Contribution { signal, family, gain: reading.quality * (reading.rate * dt + reading.impulse) }
-}
-
-fn into_evidence(signal: &str, reading: Reading) -> Evidence {
-    Evidence {
-        signal: signal.to_owned(),
-        llr: reading.llr * reading.quality,
-        quality: reading.quality,
-        reason: reading.reason,
-    }
-}
-
-/// Strongest first; among equals by name, so that the order never depends on chance.
-fn strongest_first(mut evidence: Vec<Evidence>) -> Vec<Evidence> {
-    evidence.sort_by(|a, b| b.llr.abs().total_cmp(&a.llr.abs()).then_with(|| a.signal.cmp(&b.signal)));
-    evidence
-}
-
-fn keep_trace(
-    traces: &mut Option<Vec<Trace>>,
-    pts: u64,
-    track_id: u32,
-    signal: &'static str,
-    quality: f64,
-    reading: &Reading,
-) {
-    if let Some(traces) = traces {
-        traces.push(Trace {
-            pts,
-            track_id,
-            signal,
-            quality,
-            llr: reading.llr,
-            features: reading.features.clone(),
-        });
     }
 }

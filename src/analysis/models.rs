@@ -1,7 +1,9 @@
 //! The neural parts that the analysis needs, as a trait: the analysis decides what goes in and what the
 //! numbers mean; who runs the network (ONNX Runtime, a fake in a test) is not its business.
 
+use super::network::NetworkSpec;
 use ndarray::ArrayView4;
+use std::sync::Arc;
 
 /// Which face detector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -74,7 +76,14 @@ pub struct MeshOutput {
     pub presence: f32,
 }
 
-/// The networks of the face chain. Outputs are overwritten, their capacity is kept.
+/// Raw output of a network that watches a face: the numbers of its score, and its heat map if it has one.
+#[derive(Clone, Debug, Default)]
+pub struct NetworkOutput {
+    pub values: Vec<f32>,
+    pub heat: Vec<f32>,
+}
+
+/// The networks of the face chain, and those beside it that watch a face. Outputs are overwritten, their capacity is kept.
 pub trait FaceModels {
     /// Why an inference failed.
     type Error: std::error::Error + Send + Sync + 'static;
@@ -100,5 +109,16 @@ pub trait FaceModels {
         &mut self,
         points: &[[f32; 2]; BLENDSHAPE_POINTS],
         out: &mut [f32; BLENDSHAPES],
+    ) -> Result<(), Self::Error>;
+
+    /// The networks that watch a face; the same ones in the same order at every call.
+    fn networks(&self) -> &[Arc<NetworkSpec>];
+
+    /// Runs the network at `index` of [`networks`](Self::networks); `input` is as its description says.
+    fn network(
+        &mut self,
+        index: usize,
+        input: ArrayView4<'_, f32>,
+        out: &mut NetworkOutput,
     ) -> Result<(), Self::Error>;
 }

@@ -21,6 +21,7 @@ impl Profile {
     pub fn chain(self, max_faces: usize, min_face: f32) -> ChainConfig {
         let economy = self == Self::Economy;
         ChainConfig {
+            economy,
             mesh: if economy { MeshKind::V1 } else { MeshKind::V2 },
             blendshapes: !economy,
             full_range: true,

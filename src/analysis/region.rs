@@ -15,7 +15,7 @@ use yuv::{YuvBiPlanarImage, YuvConversionMode, YuvPackedImage, YuvPlanarImage, Y
 pub struct RegionError(String);
 
 impl RegionError {
-    fn of(e: impl std::fmt::Display) -> Self {
+    pub(crate) fn of(e: impl std::fmt::Display) -> Self {
         Self(e.to_string())
     }
 }

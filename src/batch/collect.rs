@@ -75,7 +75,9 @@ impl Collector {
 
     fn verdict(&mut self, verdict: &Verdict, at_s: f64) {
         // `quality` is no signal: it tells why a face cannot be judged.
-        let spoken = verdict.tracks.iter().any(|t| t.evidence.iter().any(|e| e.signal != "quality"));
+        // A network without a calibration is heard, but says nothing.
+        let speaks = |e: &Evidence| e.signal != "quality" && e.quality > 0.0;
+        let spoken = verdict.tracks.iter().any(|t| t.evidence.iter().any(speaks));
         let ground = Ground::of(verdict.condition, spoken);
         self.kept.ground = self.kept.ground.max(ground);
         self.kept.frames_judged += u64::from(ground == Ground::Judged);

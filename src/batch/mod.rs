@@ -23,7 +23,7 @@ pub use inputs::{Item, Source, items};
 pub use manifest::read as read_manifest;
 pub use play::{Settings, check, play};
 pub use pool::{Event, run};
-pub use record::{AlertNote, Ground, Label, Moment, Outcome, Record, SCHEMA_VERSION, Scanned};
+pub use record::{AlertNote, Ground, Label, ModelScore, Moment, Outcome, Record, SCHEMA_VERSION, Scanned};
 pub use results::{Results, read as read_results};
 pub use shown::tame;
 pub use table::{clip_line, comparison_table, evaluation_table, totals};

@@ -2,9 +2,7 @@
 
 use super::collect::Collector;
 use super::inputs::Source;
-use super::record::Scanned;
-use crate::analysis::cusum::threshold;
-use crate::analysis::engine::HYPOTHESES;
+use super::record::{ModelScore, Scanned};
 use crate::analysis::verdict::Condition;
 use crate::recorded::Reader;
 use crate::{message, meta};
@@ -12,6 +10,7 @@ use gst::prelude::*;
 use gstreamer as gst;
 use gstreamer_video as gst_video;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -36,6 +35,9 @@ pub struct Settings {
     /// Look no further than this.
     pub seconds: Option<f64>,
     pub thumbnails: bool,
+    /// Value of `extra-models`.
+    #[serde(default)]
+    pub extra_models: String,
 }
 
 impl Settings {
@@ -43,6 +45,13 @@ impl Settings {
         let hours = self.hours.map_or_else(String::new, |h| format!(" mean-time-between-false-alerts={h}"));
         // Every verdict is wanted, not only one a second.
         format!("deepfakedetect name=detect mode=sync profile={} report-interval=1{hours}", self.profile)
+    }
+
+    /// What a line of text would have to quote.
+    fn apply(&self, pipeline: &gst::Pipeline) -> Result<gst::Element, String> {
+        let element = pipeline.by_name("detect").ok_or("no element `detect`")?;
+        element.set_property("extra-models", &self.extra_models);
+        Ok(element)
     }
 }
 
@@ -71,7 +80,7 @@ struct Seen {
 pub fn check(settings: &Settings) -> Result<(), String> {
     let pipeline = launch(&format!("{} ! fakesink", settings.element()))?;
     let running = Running(pipeline);
-    let element = running.0.by_name("detect").ok_or("no element `detect`")?;
+    let element = settings.apply(&running.0)?;
     match element.set_state(gst::State::Paused) {
         Ok(_) => Ok(()),
         Err(_) => Err(first_error(&running.0).unwrap_or_else(|| "deepfakedetect gives no reason".into())),
@@ -97,12 +106,18 @@ pub fn play(
     let seen = Arc::new(Seen::default());
     let running = build(name, source, settings, &seen)?;
     let pipeline = &running.0;
-    let hours = pipeline.by_name("detect").ok_or("no element `detect`")?;
-    let hours = hours.property::<f64>("mean-time-between-false-alerts");
-    let mut collector = Collector::new(threshold(hours, HYPOTHESES));
+    let detect = settings.apply(pipeline)?;
+    if pipeline.set_state(gst::State::Playing).is_err() {
+        return Err(first_error(pipeline).unwrap_or_else(|| "the pipeline does not start".into()));
+    }
+    // The threshold depends on the networks that were loaded.
+    let stats = || detect.property::<gst::Structure>("stats");
+    let threshold = stats().get("threshold").map_err(|e| format!("the element's statistics: {e}"))?;
+    let mut collector = Collector::new(threshold);
     watch(pipeline, &seen, &mut collector, tell)?;
     let _ = pipeline.set_state(gst::State::Null);
     let mut scanned = collector.finish(begun.elapsed().as_secs_f64());
+    scanned.model_scores = model_scores(&stats());
     if scanned.frames_seen == 0 {
         return Err("it has no video stream; give a recording with a picture in it".into());
     }
@@ -118,6 +133,25 @@ pub fn play(
     Ok(scanned)
 }
 
+/// The account of the networks that watch a face.
+fn model_scores(stats: &gst::StructureRef) -> BTreeMap<String, ModelScore> {
+    let Ok(all) = stats.get::<gst::Structure>("networks") else { return BTreeMap::new() };
+    let named = all.iter().filter_map(|(name, value)| Some((name, value.get::<gst::Structure>().ok()?)));
+    named
+        .map(|(name, one)| {
+            let score = ModelScore {
+                signal: one.get("signal").unwrap_or_default(),
+                family: one.get("family").unwrap_or_default(),
+                calibrated: one.get("calibrated").unwrap_or_default(),
+                count: one.get("count").unwrap_or_default(),
+                mean_score: one.get("mean-score").ok(),
+                mean_face_px: one.get("mean-face-px").ok(),
+            };
+            (name.to_string(), score)
+        })
+        .collect()
+}
+
 /// Hears the pipeline to its end.
 fn watch(
     pipeline: &gst::Pipeline,
@@ -126,9 +160,6 @@ fn watch(
     tell: &mut dyn FnMut(f64),
 ) -> Result<(), String> {
     let bus = pipeline.bus().ok_or("the pipeline has no bus")?;
-    if pipeline.set_state(gst::State::Playing).is_err() {
-        return Err(first_error(pipeline).unwrap_or_else(|| "the pipeline does not start".into()));
-    }
     let (mut told, mut moved) = (Instant::now(), Instant::now());
     let mut frames = 0;
     loop {

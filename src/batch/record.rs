@@ -110,9 +110,28 @@ pub struct Scanned {
     pub note: Option<String>,
     pub models: Vec<String>,
     pub provider: String,
+    /// What each network that watches a face said by itself, by the model's name.
+    #[serde(default)]
+    pub model_scores: BTreeMap<String, ModelScore>,
     pub timeline: Vec<Moment>,
     /// The first analysed frame as a `data:` URI of a JPEG picture, if asked for.
     pub thumbnail: Option<String>,
+}
+
+/// What one network said of the faces of a recording.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ModelScore {
+    /// Name of its evidence.
+    pub signal: String,
+    pub family: String,
+    /// Without a calibration it counts for nothing in `score`.
+    pub calibrated: bool,
+    /// How often it looked at a face.
+    pub count: u64,
+    /// Mean attack logit; none if it never looked.
+    pub mean_score: Option<f64>,
+    /// Mean width of the faces, pixels.
+    pub mean_face_px: Option<f64>,
 }
 
 /// An alert that was raised.

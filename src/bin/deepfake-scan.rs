@@ -40,6 +40,10 @@ struct Cli {
     /// The operating point: hours of genuine video of one stream per false alert [default: the element's, 100].
     #[arg(long, value_name = "HOURS", value_parser = hours)]
     mean_time_between_false_alerts: Option<f64>,
+    /// Manifests (or folders with a manifest.toml) of further networks that watch a face, separated by colons: they run,
+    /// and are evaluated one by one.
+    #[arg(long, value_name = "PATHS", default_value = "")]
+    extra_models: String,
     /// Look at no more than the first seconds of each stream [default: all of a file, 60 of a URI].
     #[arg(long, value_name = "S", value_parser = seconds)]
     seconds: Option<f64>,
@@ -136,6 +140,7 @@ fn run(cli: &Cli) -> Result<usize, Error> {
         hours: cli.mean_time_between_false_alerts,
         seconds: cli.seconds,
         thumbnails: cli.thumbnails,
+        extra_models: cli.extra_models.clone(),
     };
     // What is wrong with the call is told before hours of work.
     let items = batch::items(&cli.inputs)?;

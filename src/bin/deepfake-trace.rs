@@ -37,6 +37,9 @@ struct Arguments {
     /// Folder with manifest.toml.
     #[arg(long, default_value = "models")]
     model_dir: PathBuf,
+    /// Manifest (or directory with a manifest.toml) of further networks that watch a face; may be given again.
+    #[arg(long, value_name = "PATH")]
+    extra_models: Vec<PathBuf>,
     /// Stop after that many seconds of each file.
     #[arg(long, default_value_t = f64::INFINITY)]
     seconds: f64,
@@ -90,7 +93,9 @@ fn run(arguments: &Arguments) -> Result<usize, Box<dyn Error>> {
             mesh_v1: chain.mesh == MeshKind::V1,
             mesh_v2: chain.mesh == MeshKind::V2,
             blendshapes: chain.blendshapes,
+            face_signals: true,
         },
+        extra_models: arguments.extra_models.clone(),
         ..Config::default()
     })?;
     let config =

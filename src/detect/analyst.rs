@@ -124,6 +124,7 @@ impl Analyst {
         };
         let outcome = outcome?;
         self.shared.timings.add(&laps);
+        self.shared.scores.add(&outcome.scores);
         self.governor.charge(cost);
         let wanted = self.profile.rates().interval(outcome.phase);
         // A budget in wall time would make the result depend on the machine's mood: sync mode has none.

@@ -3,6 +3,7 @@
 use super::analyst::{AnalysisError, Analyst};
 use super::properties;
 use super::publish::Publisher;
+use super::scores::Scores;
 use super::settings::{Mode, OnError, Settings};
 use super::shared::Shared;
 use super::stats::bump;
@@ -11,7 +12,7 @@ use super::worker::{self, Worker};
 use crate::analysis::calibration::{BUILT_IN, Calibration};
 use crate::analysis::chain::ChainError;
 use crate::analysis::engine::{Engine, EngineConfig};
-use crate::analysis::models::MeshKind;
+use crate::analysis::models::{FaceModels, MeshKind};
 use crate::analysis::profile::Profile;
 use crate::analysis::verdict::{Condition, Verdict};
 use crate::formats::FORMATS;
@@ -165,7 +166,9 @@ impl BaseTransformImpl for Detect {
         let interval = rates.interval(Default::default());
         let mut shared = Shared::new(settings.clone(), interval);
         let loaded = self.load(&settings);
-        if let Ok((models, _)) = &loaded {
+        if let Ok((models, config)) = &loaded {
+            shared.scores = Scores::new(models.networks());
+            shared.threshold = config.threshold(models.networks());
             shared.models = models
                 .digests()
                 .into_iter()
@@ -422,7 +425,9 @@ impl Detect {
                 mesh_v1: chain.mesh == MeshKind::V1,
                 mesh_v2: chain.mesh == MeshKind::V2,
                 blendshapes: chain.blendshapes,
+                face_signals: settings.face_models,
             },
+            extra_models: settings.extra_manifests(),
         })
         .map_err(StartError::Inference)?;
         let active = models.active_provider();

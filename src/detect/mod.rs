@@ -8,6 +8,7 @@ mod imp;
 mod mailbox;
 mod properties;
 mod publish;
+mod scores;
 mod settings;
 mod shared;
 mod stats;

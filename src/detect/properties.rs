@@ -53,6 +53,17 @@ pub fn all() -> Vec<ParamSpec> {
             .blurb("Directory with manifest.toml; unset: DEEPFAKE_MODEL_DIR, beside the plugin, the data directories")
             .mutable_ready()
             .build(),
+        glib::ParamSpecBoolean::builder("face-models")
+            .nick("Face models")
+            .blurb("Run the model directory's networks that watch a face (role face-signal)")
+            .default_value(true)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecString::builder("extra-models")
+            .nick("Extra models")
+            .blurb("Manifests (or directories with a manifest.toml) of further networks that watch a face, separated by colons")
+            .mutable_ready()
+            .build(),
         glib::ParamSpecString::builder("onnxruntime-library")
             .nick("ONNX Runtime library")
             .blurb("File of libonnxruntime.so; unset: ORT_DYLIB_PATH, the model directory, the system")
@@ -108,7 +119,7 @@ pub fn all() -> Vec<ParamSpec> {
         probe_environment,
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
             .nick("Statistics")
-            .blurb("Frames seen, sampled, analysed, skipped; microseconds by stage; models, provider, memory")
+            .blurb("Frames seen, sampled, analysed, skipped; microseconds by stage; models, their scores, provider, memory")
             .read_only()
             .build(),
         glib::ParamSpecBoxed::builder::<gst::Structure>("verdict")
@@ -144,6 +155,10 @@ pub fn set(settings: &mut Settings, name: &str, value: &Value) {
         "max-faces" => take(&mut settings.max_faces, value),
         "min-face-size" => take(&mut settings.min_face_size, value),
         "model-dir" => settings.model_dir = path(value),
+        "face-models" => take(&mut settings.face_models, value),
+        "extra-models" => {
+            settings.extra_models = value.get::<Option<String>>().ok().flatten().unwrap_or_default()
+        }
         "onnxruntime-library" => settings.library = path(value),
         "provider" => take(&mut settings.provider, value),
         "device-id" => take(&mut settings.device_id, value),
@@ -170,6 +185,8 @@ pub fn get(settings: &Settings, name: &str) -> Option<Value> {
         "max-faces" => settings.max_faces.to_value(),
         "min-face-size" => settings.min_face_size.to_value(),
         "model-dir" => path_value(settings.model_dir.as_ref()),
+        "face-models" => settings.face_models.to_value(),
+        "extra-models" => Some(&settings.extra_models).filter(|s| !s.is_empty()).to_value(),
         "onnxruntime-library" => path_value(settings.library.as_ref()),
         "provider" => settings.provider.to_value(),
         "device-id" => settings.device_id.to_value(),
@@ -202,6 +219,8 @@ pub fn stats(shared: &Shared) -> gst::Structure {
         stages.set(name, stage);
     }
     s.set("stages", stages);
+    s.set("networks", shared.scores.read());
+    s.set("threshold", shared.threshold);
     s.set("models", gst::Array::new(shared.models.iter().map(String::as_str)));
     s.set("provider", shared.provider.as_str());
     s.set("onnxruntime", shared.runtime.as_str());

@@ -70,6 +70,10 @@ pub struct Settings {
     /// Pixels.
     pub min_face_size: u32,
     pub model_dir: Option<PathBuf>,
+    /// Run the model directory's own networks that watch a face.
+    pub face_models: bool,
+    /// Manifests or directories, separated by colons.
+    pub extra_models: String,
     pub library: Option<PathBuf>,
     pub provider: ProviderSetting,
     pub device_id: u32,
@@ -95,6 +99,8 @@ impl Default for Settings {
             max_faces: DEFAULT_MAX_FACES,
             min_face_size: DEFAULT_MIN_FACE_SIZE,
             model_dir: None,
+            face_models: true,
+            extra_models: String::new(),
             library: None,
             provider: ProviderSetting::Auto,
             device_id: 0,
@@ -107,6 +113,13 @@ impl Default for Settings {
             policy: None,
             probe_environment: false,
         }
+    }
+}
+
+impl Settings {
+    /// The paths of `extra_models`. Empty ones name nothing.
+    pub fn extra_manifests(&self) -> Vec<PathBuf> {
+        self.extra_models.split(':').filter(|p| !p.is_empty()).map(PathBuf::from).collect()
     }
 }
 

@@ -1,6 +1,7 @@
 //! All that lies between the streaming thread, the worker and the application's threads.
 
 use super::mailbox::Mailbox;
+use super::scores::Scores;
 use super::settings::Settings;
 use super::stats::{Counters, Timings, bump};
 use crate::analysis::fingerprint::Print;
@@ -89,6 +90,9 @@ pub struct Shared {
     pub source: ArcSwapOption<Source>,
     pub counters: Counters,
     pub timings: Timings,
+    pub scores: Scores,
+    /// The statistic that raises an alert, nats; 0 if the analysis did not start.
+    pub threshold: f64,
     /// `name@sha256:...` of the models, and the provider that runs them.
     pub models: Vec<String>,
     pub provider: String,
@@ -113,6 +117,8 @@ impl Shared {
             source: ArcSwapOption::empty(),
             counters: Counters::default(),
             timings: Timings::default(),
+            scores: Scores::default(),
+            threshold: 0.0,
             models: Vec::new(),
             provider: String::new(),
             runtime: String::new(),

@@ -71,18 +71,35 @@ impl ErrorKind {
 /// `Display` is one line: what is wrong, then what mends it. The cause, if a library gave one, is in
 /// [`source`](StdError::source); [`detail`](Error::detail) joins all of them in one line.
 #[derive(Debug, thiserror::Error)]
-#[error("{}", Line(what, *kind))]
+#[error("{}", Line(what, remedy))]
 #[non_exhaustive]
 pub struct Error {
     kind: ErrorKind,
     what: String,
+    remedy: &'static str,
     #[source]
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, what: impl Into<String>) -> Self {
-        Self { kind, what: one_line(&what.into()), source: None }
+        Self { kind, what: one_line(&what.into()), remedy: kind.remedy(), source: None }
+    }
+
+    /// About a model that the user named: no command of ours mends its files.
+    pub(crate) fn of_extra_model(mut self) -> Self {
+        use ErrorKind as K;
+        self.remedy = match self.kind {
+            K::ManifestMissing => "name a manifest, or a directory with a manifest.toml, in extra-models",
+            K::ManifestInvalid | K::ModelShape => "correct the manifest; models/README.md explains its keys",
+            K::ModelMissing => {
+                "put the file where the manifest in extra-models says, or correct the manifest"
+            }
+            K::ModelCorrupt => "put the right file in its place, or correct digest and size in the manifest",
+            K::ModelUnsupported => "export the model anew, or name a newer ONNX Runtime",
+            _ => self.remedy,
+        };
+        self
     }
 
     pub(crate) fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
@@ -113,12 +130,12 @@ impl Error {
     }
 }
 
-struct Line<'a>(&'a str, ErrorKind);
+struct Line<'a>(&'a str, &'static str);
 
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0)?;
-        match self.1.remedy() {
+        match self.1 {
             "" => Ok(()),
             remedy => write!(f, "; {remedy}"),
         }

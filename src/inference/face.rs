@@ -7,10 +7,13 @@ use ndarray::ArrayView4;
 
 use crate::analysis::models::{
     BLENDSHAPE_POINTS, BLENDSHAPES, DetectorOutput, DetectorRange, FaceModels, MeshKind, MeshOutput,
+    NetworkOutput,
 };
+use crate::analysis::network::NetworkSpec;
 
 use super::environment::{self, Runtime};
 use super::error::{Error, ErrorKind};
+use super::face_signal::{self, Watcher};
 use super::manifest::{Manifest, ModelEntry, Role};
 use super::provider::{ActiveProvider, Provider};
 use super::registry::{self, Placement};
@@ -33,16 +36,24 @@ pub struct Wanted {
     pub mesh_v2: bool,
     /// The blendshapes.
     pub blendshapes: bool,
+    /// The model directory's own networks that watch a face.
+    pub face_signals: bool,
 }
 
 impl Wanted {
-    /// All five.
-    pub const ALL: Self =
-        Self { detector_short: true, detector_full: true, mesh_v1: true, mesh_v2: true, blendshapes: true };
+    /// Everything.
+    pub const ALL: Self = Self {
+        detector_short: true,
+        detector_full: true,
+        mesh_v1: true,
+        mesh_v2: true,
+        blendshapes: true,
+        face_signals: true,
+    };
 }
 
 impl Default for Wanted {
-    /// The near detector, the mesh with irises and the blendshapes.
+    /// The near detector, the mesh with irises, the blendshapes, and what watches a face.
     fn default() -> Self {
         Self { detector_full: false, mesh_v1: false, ..Self::ALL }
     }
@@ -67,6 +78,8 @@ pub struct Config {
     pub threads: usize,
     /// Which networks.
     pub wanted: Wanted,
+    /// Further manifests, or directories that have one, with networks that watch a face.
+    pub extra_models: Vec<PathBuf>,
 }
 
 impl Default for Config {
@@ -80,6 +93,7 @@ impl Default for Config {
             allow_fallback: false,
             threads: 1,
             wanted: Wanted::default(),
+            extra_models: Vec::new(),
         }
     }
 }
@@ -92,6 +106,8 @@ pub struct FaceModelSet {
     mesh_v1: Option<Network>,
     mesh_v2: Option<Network>,
     blendshapes: Option<Network>,
+    watchers: Vec<Watcher>,
+    specs: Vec<Arc<NetworkSpec>>,
     subset: Option<Arc<[u16; BLENDSHAPE_POINTS]>>,
     active: ActiveProvider,
     runtime: &'static Runtime,
@@ -118,6 +134,7 @@ impl FaceModelSet {
     pub fn load(config: &Config) -> Result<Self, Error> {
         let manifest = model_dir::find(config.model_dir.as_deref(), &config.candidate_dirs)?;
         let runtime = environment::init(config.library.as_deref(), Some(&manifest))?;
+        let extra = face_signal::manifests(&config.extra_models)?;
         let mut refused: Option<Error> = None;
         for provider in config.provider.candidates(runtime, config.allow_fallback)? {
             let replaced = provider != config.provider && config.provider != Provider::Auto;
@@ -127,7 +144,7 @@ impl FaceModelSet {
                 None => None,
             };
             let active = ActiveProvider { provider, device_id: config.device_id, fallback_reason };
-            match Self::load_on(runtime, &manifest, config, active) {
+            match Self::load_on(runtime, &manifest, &extra, config, active) {
                 Err(e) if e.kind() == ErrorKind::ProviderUnavailable => refused = Some(e),
                 done => return done,
             }
@@ -139,6 +156,7 @@ impl FaceModelSet {
     fn load_on(
         runtime: &'static Runtime,
         manifest: &Manifest,
+        extra: &[Manifest],
         config: &Config,
         active: ActiveProvider,
     ) -> Result<Self, Error> {
@@ -154,14 +172,7 @@ impl FaceModelSet {
             let entry = manifest.model_by_role(&role)?;
             let swapped = check_role(entry, input, outputs)?;
             let model = registry::get(runtime, manifest, entry, placement)?;
-            model.warm_up().map_err(|e| match (e.kind(), placement.provider) {
-                (ErrorKind::Inference, provider) if provider != Provider::Cpu => Error::new(
-                    ErrorKind::ProviderUnavailable,
-                    format!("the model `{}` does not run on the provider `{provider}` here", entry.name),
-                )
-                .caused_by(e),
-                _ => e,
-            })?;
+            model.warm_up_on(placement)?;
             Ok(Some(Network { model, swapped }))
         };
         let detector = |wanted, role, range: DetectorRange| {
@@ -182,6 +193,7 @@ impl FaceModelSet {
             true => Some(Arc::new(subset(manifest.model_by_role(&Role::FaceBlendshapes)?)?)),
             false => None,
         };
+        let (watchers, specs) = face_signal::load(runtime, manifest, wanted.face_signals, extra, placement)?;
         Ok(Self {
             detector_short: detector(wanted.detector_short, Role::FaceDetectorShort, DetectorRange::Short)?,
             detector_full: detector(wanted.detector_full, Role::FaceDetectorFull, DetectorRange::Full)?,
@@ -193,6 +205,8 @@ impl FaceModelSet {
                 &[1, BLENDSHAPE_POINTS, 2],
                 &[("blendshapes", BLENDSHAPES)],
             )?,
+            watchers,
+            specs,
             subset,
             active,
             runtime,
@@ -204,7 +218,8 @@ impl FaceModelSet {
     pub fn models(&self) -> impl Iterator<Item = &Arc<Model>> {
         let all =
             [&self.detector_short, &self.detector_full, &self.mesh_v1, &self.mesh_v2, &self.blendshapes];
-        all.into_iter().flatten().map(|network| &network.model)
+        let watching = self.watchers.iter().map(|w| &w.model);
+        all.into_iter().flatten().map(|network| &network.model).chain(watching)
     }
 
     /// Name and SHA-256 of each loaded model, in a fixed order.
@@ -272,6 +287,20 @@ impl FaceModels for FaceModelSet {
             *to = *from;
         }
         Ok(())
+    }
+
+    fn networks(&self) -> &[Arc<NetworkSpec>] {
+        &self.specs
+    }
+
+    fn network(
+        &mut self,
+        index: usize,
+        input: ArrayView4<'_, f32>,
+        out: &mut NetworkOutput,
+    ) -> Result<(), Error> {
+        let missing = || Error::new(ErrorKind::NotLoaded, format!("network {index} was not loaded"));
+        self.watchers.get(index).ok_or_else(missing)?.run(input, out)
     }
 }
 

@@ -10,6 +10,12 @@ use serde::Deserialize;
 
 use super::digest::Digest;
 use super::error::{Error, ErrorKind};
+use super::face_signal;
+use crate::analysis::crop::CropSpec;
+use crate::analysis::network::NetworkCalibration;
+
+pub use super::role::Role;
+pub use super::tensors::{DType, Preprocessing, TensorSpec};
 
 /// File name of the manifest in a model directory.
 pub const FILE_NAME: &str = "manifest.toml";
@@ -21,119 +27,6 @@ const MAX_MODEL_BYTES: u64 = 512 << 20;
 const MAX_LIBRARY_BYTES: u64 = 4 << 30;
 const MAX_RANK: usize = 8;
 const MAX_ELEMENTS: i64 = 1 << 28;
-
-/// What a model is for.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
-#[serde(from = "String")]
-#[non_exhaustive]
-pub enum Role {
-    /// Face detector for near faces.
-    FaceDetectorShort,
-    /// Face detector for faces further away.
-    FaceDetectorFull,
-    /// Face mesh of 468 points.
-    FaceMeshV1,
-    /// Face mesh of 478 points.
-    FaceMeshV2,
-    /// 52 expression coefficients out of mesh points.
-    FaceBlendshapes,
-    /// A network made for tests; several may have this role.
-    Test,
-    /// A role of a later version: kept by name, so that an old plugin reads a newer manifest.
-    Other(String),
-}
-
-impl Role {
-    /// The name in the manifest.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::FaceDetectorShort => "face-detector-short",
-            Self::FaceDetectorFull => "face-detector-full",
-            Self::FaceMeshV1 => "face-mesh-v1",
-            Self::FaceMeshV2 => "face-mesh-v2",
-            Self::FaceBlendshapes => "face-blendshapes",
-            Self::Test => "test",
-            Self::Other(name) => name,
-        }
-    }
-}
-
-impl From<String> for Role {
-    fn from(name: String) -> Self {
-        let known = [
-            Self::FaceDetectorShort,
-            Self::FaceDetectorFull,
-            Self::FaceMeshV1,
-            Self::FaceMeshV2,
-            Self::FaceBlendshapes,
-            Self::Test,
-        ];
-        known.into_iter().find(|role| role.as_str() == name).unwrap_or(Self::Other(name))
-    }
-}
-
-impl std::fmt::Display for Role {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Element type of a tensor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum DType {
-    F32,
-    F16,
-    I64,
-    I32,
-    U8,
-}
-
-/// One input or output of a network.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
-#[non_exhaustive]
-pub struct TensorSpec {
-    /// Name in the graph.
-    pub name: String,
-    /// What an output says (`boxes`, `scores`, `landmarks`, ...); empty where the manifest is silent.
-    #[serde(default)]
-    pub meaning: String,
-    /// Dimensions, -1 where they may vary.
-    pub shape: Vec<i64>,
-    /// Element type.
-    pub dtype: DType,
-}
-
-impl TensorSpec {
-    /// Number of elements with every varying dimension taken as 1 (a batch of one).
-    pub fn elements_of_one(&self) -> usize {
-        self.shape.iter().map(|&d| usize::try_from(d.max(1)).unwrap_or(1)).product()
-    }
-
-    /// The shape with every varying dimension taken as 1.
-    pub fn shape_of_one(&self) -> Vec<usize> {
-        self.shape.iter().map(|&d| usize::try_from(d.max(1)).unwrap_or(1)).collect()
-    }
-
-    /// Whether a tensor of this shape is one of these.
-    pub fn admits(&self, shape: &[usize]) -> bool {
-        self.shape.len() == shape.len()
-            && self.shape.iter().zip(shape).all(|(&want, &is)| want < 0 || i64::try_from(is) == Ok(want))
-    }
-}
-
-/// How pixels become the first input.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[non_exhaustive]
-pub struct Preprocessing {
-    /// `nhwc` or `nchw`.
-    pub layout: String,
-    /// `rgb`, `bgr`, `gray`.
-    pub colour: String,
-    /// What 0 and 255 become.
-    pub range: [f32; 2],
-}
 
 /// One network.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -161,6 +54,25 @@ pub struct ModelEntry {
     pub labels: Vec<String>,
     /// How pixels become the input, for networks that read pixels.
     pub preprocessing: Option<Preprocessing>,
+    /// Of networks that watch a face, as are the following; see [`super::face_signal`].
+    pub family: Option<String>,
+    /// Name of the evidence.
+    pub signal: Option<String>,
+    /// Runs a second.
+    #[serde(rename = "per-second")]
+    pub per_second: Option<f64>,
+    /// The same in the economical profile.
+    #[serde(rename = "per-second-economy")]
+    pub per_second_economy: Option<f64>,
+    /// Seconds of scores that are averaged.
+    pub window: Option<f64>,
+    /// Least width of a face, pixels.
+    #[serde(rename = "min-face")]
+    pub min_face: Option<f64>,
+    /// What it is shown.
+    pub crop: Option<CropSpec>,
+    /// What its score is worth.
+    pub calibration: Option<NetworkCalibration>,
     /// Inputs.
     #[serde(default, rename = "input")]
     pub inputs: Vec<TensorSpec>,
@@ -200,6 +112,7 @@ struct Raw {
 /// A checked manifest and the directory it speaks of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Manifest {
+    file: PathBuf,
     dir: PathBuf,
     models: Vec<ModelEntry>,
     libraries: Vec<LibraryEntry>,
@@ -211,7 +124,21 @@ impl Manifest {
     /// # Errors
     /// `ManifestMissing` if there is no such file, `ManifestInvalid` (naming the line or the field) otherwise.
     pub fn load(dir: &Path) -> Result<Self, Error> {
-        let path = dir.join(FILE_NAME);
+        Self::read(dir, &dir.join(FILE_NAME))
+    }
+
+    /// Reads and checks a manifest of any name; of a directory, its `manifest.toml`.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        if path.is_dir() {
+            return Self::load(path);
+        }
+        Self::read(path.parent().unwrap_or(Path::new("")), path)
+    }
+
+    fn read(dir: &Path, path: &Path) -> Result<Self, Error> {
         let unreadable = |e: std::io::Error| {
             let kind = match e.kind() {
                 std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
@@ -221,34 +148,42 @@ impl Manifest {
             };
             Error::new(kind, format!("cannot read `{}`: {e}", path.display())).caused_by(e)
         };
-        let file = std::fs::File::open(&path).map_err(unreadable)?;
+        let file = std::fs::File::open(path).map_err(unreadable)?;
         let mut text = String::new();
         file.take(MAX_MANIFEST_BYTES + 1).read_to_string(&mut text).map_err(unreadable)?;
         if text.len() as u64 > MAX_MANIFEST_BYTES {
-            return Err(invalid(&path, format!("is larger than {MAX_MANIFEST_BYTES} bytes")));
+            return Err(invalid(path, format!("is larger than {MAX_MANIFEST_BYTES} bytes")));
         }
-        Self::parse(dir, &text)
+        Self::parse_as(dir, path, &text)
     }
 
     /// As [`load`](Self::load), from text; `dir` is what the paths are relative to.
     pub fn parse(dir: &Path, text: &str) -> Result<Self, Error> {
-        let path = dir.join(FILE_NAME);
+        Self::parse_as(dir, &dir.join(FILE_NAME), text)
+    }
+
+    fn parse_as(dir: &Path, path: &Path, text: &str) -> Result<Self, Error> {
         // The schema comes first: of a later one, only its number may be understood.
         #[derive(Deserialize)]
         struct Schema {
             schema: i64,
         }
-        let schema: Schema = toml::from_str(text).map_err(|e| unparsable(&path, text, &e))?;
+        let schema: Schema = toml::from_str(text).map_err(|e| unparsable(path, text, &e))?;
         if schema.schema != SCHEMA {
             return Err(invalid(
-                &path,
+                path,
                 format!("has `schema` {}, this version reads {SCHEMA}", schema.schema),
             ));
         }
-        let raw: Raw = toml::from_str(text).map_err(|e| unparsable(&path, text, &e))?;
+        let raw: Raw = toml::from_str(text).map_err(|e| unparsable(path, text, &e))?;
         debug_assert_eq!(raw.schema, SCHEMA);
-        check(&raw).map_err(|what| invalid(&path, what))?;
-        Ok(Self { dir: dir.to_path_buf(), models: raw.model, libraries: raw.library })
+        check(&raw).map_err(|what| invalid(path, what))?;
+        Ok(Self {
+            file: path.to_path_buf(),
+            dir: dir.to_path_buf(),
+            models: raw.model,
+            libraries: raw.library,
+        })
     }
 
     /// The directory that the paths are relative to.
@@ -280,9 +215,13 @@ impl Manifest {
         self.libraries.iter().find(|l| l.name == name && l.arch == std::env::consts::ARCH)
     }
 
-    fn missing(&self, what: &str) -> Error {
-        let path = self.dir.join(FILE_NAME);
-        Error::new(ErrorKind::ModelMissing, format!("`{}` has no {what}", path.display()))
+    /// All networks that watch a face.
+    pub fn face_signals(&self) -> impl Iterator<Item = &ModelEntry> {
+        self.models.iter().filter(|m| m.role == Role::FaceSignal)
+    }
+
+    pub(super) fn missing(&self, what: &str) -> Error {
+        Error::new(ErrorKind::ModelMissing, format!("`{}` has no {what}", self.file.display()))
     }
 }
 
@@ -297,17 +236,18 @@ fn check(raw: &Raw) -> Result<(), String> {
         if !names.insert(&model.name) {
             return Err(format!("{at}: `name` is used twice"));
         }
-        if model.role != Role::Test && !roles.insert(&model.role) {
+        if !model.role.may_repeat() && !roles.insert(&model.role) {
             return Err(format!("{at}: `role` {} is used twice", model.role));
         }
         check_file(&at, &model.file, model.size, MAX_MODEL_BYTES)?;
         for (what, tensors) in [("input", &model.inputs), ("output", &model.outputs)] {
             check_tensors(&format!("{at}, {what}"), tensors)?;
         }
-        if let Some(p) = &model.preprocessing
-            && !(p.range.iter().all(|v| v.is_finite()) && p.range[0] < p.range[1])
-        {
-            return Err(format!("{at}: `preprocessing.range` is not an ascending pair"));
+        if let Some(what) = model.preprocessing.as_ref().and_then(Preprocessing::fault) {
+            return Err(format!("{at}: {what}"));
+        }
+        if model.role == Role::FaceSignal {
+            face_signal::describe(model).map_err(|what| format!("{at}: {what}"))?;
         }
     }
     for (index, library) in raw.library.iter().enumerate() {

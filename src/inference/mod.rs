@@ -11,13 +11,16 @@ mod elf;
 pub mod environment;
 mod error;
 mod face;
+pub mod face_signal;
 pub mod library;
 pub mod manifest;
 pub mod model_dir;
 mod pool;
 mod provider;
 pub mod registry;
+mod role;
 mod session;
+mod tensors;
 
 pub use digest::Digest;
 pub use environment::{Runtime, RuntimeInfo, runtime_info, set_log_sink};

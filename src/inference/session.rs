@@ -10,7 +10,7 @@ use ort::value::{TensorElementType, TensorRef, ValueType};
 use super::digest::Digest;
 use super::environment::Runtime;
 use super::error::{Error, ErrorKind};
-use super::manifest::{DType, ModelEntry, TensorSpec};
+use super::manifest::{DType, ModelEntry, Role, TensorSpec};
 use super::pool::Pool;
 use super::provider::Provider;
 
@@ -77,7 +77,12 @@ impl Model {
         };
         let (inputs, outputs) = (interface(session.inputs()), interface(session.outputs()));
         compare(of, "input", &inputs, &entry.inputs)?;
-        compare(of, "output", &outputs, &entry.outputs)?;
+        // Of a foreign network only the outputs that are listed matter.
+        let listed = |(name, _): &&(String, ValueType)| {
+            entry.role != Role::FaceSignal || entry.outputs.iter().any(|t| t.name == *name)
+        };
+        let relevant: Vec<_> = outputs.iter().filter(listed).cloned().collect();
+        compare(of, "output", &relevant, &entry.outputs)?;
         // `compare` found every name, so that both orders are complete.
         let input_order =
             inputs.iter().filter_map(|(name, _)| entry.inputs.iter().position(|t| t.name == *name)).collect();
@@ -159,12 +164,23 @@ impl Model {
         Ok(())
     }
 
+    /// [`warm_up`](Self::warm_up), with a failure on anything but the CPU told as one of the provider.
+    pub(super) fn warm_up_on(&self, placement: Placement) -> Result<Vec<Vec<f32>>, Error> {
+        self.warm_up().map_err(|e| match (e.kind(), placement.provider) {
+            (ErrorKind::Inference, provider) if provider != Provider::Cpu => {
+                let what = format!("does not run on the provider `{provider}` here");
+                self.error(ErrorKind::ProviderUnavailable, &what).caused_by(e)
+            }
+            _ => e,
+        })
+    }
+
     /// Runs the network once, so that the first real frame does not pay for lazy initialisation and a provider
-    /// that cannot run shows now.
+    /// that cannot run shows now. Returns what it gave.
     ///
     /// # Errors
     /// As [`run_into`](Self::run_into).
-    pub fn warm_up(&self) -> Result<(), Error> {
+    pub fn warm_up(&self) -> Result<Vec<Vec<f32>>, Error> {
         // Values in 0..1, none like its neighbours: a network that normalises its input (the blendshapes do)
         // divides by zero on a constant one.
         let ramp = |n: usize| (0..251_u8).cycle().take(n).map(|i| f32::from(i) / 251.0).collect::<Vec<_>>();
@@ -172,7 +188,8 @@ impl Model {
         let ramps: Vec<_> = self.inputs.iter().map(|t| ramp(t.elements_of_one())).collect();
         let inputs: Vec<_> = shapes.iter().zip(&ramps).map(|(shape, data)| Input { shape, data }).collect();
         let mut outputs = vec![Vec::new(); self.outputs.len()];
-        self.run_into(&inputs, &mut outputs.iter_mut().collect::<Vec<_>>())
+        self.run_into(&inputs, &mut outputs.iter_mut().collect::<Vec<_>>())?;
+        Ok(outputs)
     }
 
     fn check_request(&self, inputs: &[Input<'_>], outputs: usize) -> Result<(), Error> {

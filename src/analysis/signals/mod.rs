@@ -1,13 +1,15 @@
 //! The signals: each watches one thing, says how likely it is under attack against a live person, how good the
 //! ground is on which it says so, and why, in one line.
 //!
-//! A new signal (the frame model, the temporal model, provenance) is a file here that implements [`FaceSignal`]
-//! and a line in [`face_signals`], or, for what concerns the stream rather than a face, a field of the engine.
+//! A new signal is a file here that implements [`FaceSignal`] and a line in [`face_signals`], or, for what concerns the
+//! stream rather than a face, a field of the engine. A network that watches single pictures of a face needs no code but
+//! a manifest: see [`network`].
 
 pub mod blink;
 pub mod expression;
 pub mod gaze;
 pub mod micro_motion;
+pub mod network;
 pub mod planarity;
 pub mod pulse;
 pub mod repeat;
@@ -26,7 +28,7 @@ pub enum Family {
     Presentation,
     /// A recording instead of a camera: loops, frozen pictures.
     Replay,
-    /// A face that was computed: swap, reenactment, synthetic head. (No signal of this family yet.)
+    /// A face that was computed: swap, reenactment, synthetic head. (Networks only; see [`network`].)
     Forgery,
     /// A stream that does not come from where it claims. (Provenance; see [`super::provenance`].)
     Injection,

@@ -1,0 +1,187 @@
+//! Tests of `face_signal.rs`: one good entry, and a table of ways to spoil it.
+
+use super::*;
+use crate::analysis::crop::{CropSpec, Filter, Outside, Shape};
+use std::path::Path;
+
+const GOOD: &str = r#"
+schema = 1
+[[model]]
+name = "swap"
+role = "face-signal"
+file = "swap.onnx"
+sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+size = 12
+family = "forgery"
+signal = "texture"
+per-second = 3
+min-face = 48
+[model.crop]
+kind = "native"
+max-face = 192
+[model.preprocessing]
+layout = "nchw"
+colour = "bgr"
+mean = [0.5, 0.4, 0.3]
+std = [0.5, 0.2, 0.1]
+[[model.input]]
+name = "face"
+shape = [-1, 3, 224, 160]
+dtype = "f32"
+[[model.output]]
+name = "classes"
+meaning = "logits"
+shape = [-1, 3]
+dtype = "f32"
+genuine-class = 1
+[[model.output]]
+name = "heat"
+meaning = "heat-map"
+shape = [-1, 1, 14, 10]
+dtype = "f32"
+[[model.output]]
+name = "whatever"
+meaning = "embedding"
+shape = [-1, 128]
+dtype = "i64"
+[model.calibration]
+slope = 0.8
+bias = -0.5
+llr-min = -2
+llr-max = 4
+"#;
+
+fn parse(text: &str) -> Result<NetworkSpec, Error> {
+    let manifest = Manifest::parse(Path::new("/d"), text)?;
+    let entry = manifest.face_signals().next().unwrap();
+    Ok(describe(entry).unwrap())
+}
+
+#[test]
+fn a_good_entry_is_understood() {
+    let spec = parse(GOOD).unwrap();
+    assert_eq!((spec.name.as_str(), spec.signal.as_str(), spec.family), ("swap", "texture", Family::Forgery));
+    assert_eq!((spec.per_second, spec.per_second_economy, spec.window, spec.min_face), (3.0, 1.5, 3.0, 48.0));
+    assert_eq!((spec.crop, spec.input), (CropSpec::Native { max_face: 192.0 }, (160, 224)));
+    assert_eq!((spec.pixels.order, spec.pixels.channels), (Order::Nchw, Channels::Bgr));
+    // 255 and 0 of the first channel become (1 - 0.5) / 0.5 and -0.5 / 0.5.
+    let ends = [255.0, 0.0].map(|v: f32| v * spec.pixels.gain[0] + spec.pixels.offset[0]);
+    assert!((ends[0] - 1.0).abs() < 1e-6 && (ends[1] + 1.0).abs() < 1e-6, "{ends:?}");
+    assert_eq!(spec.score, ScoreSpec::Classes { probabilities: false, genuine: vec![1], attack: vec![0, 2] });
+    assert_eq!(spec.heat, Some((14, 10)));
+    let c = spec.calibration.unwrap();
+    assert_eq!((c.fusion_weight, c.px_none, c.px_full, c.size_slope), (1.0, 40.0, 120.0, 0.0));
+}
+
+#[test]
+fn other_ways_to_say_it() {
+    let with = |from: &str, to: &str| {
+        assert!(GOOD.contains(from), "{from}");
+        parse(&GOOD.replacen(from, to, 1)).unwrap()
+    };
+    assert_eq!(with("signal = \"texture\"\n", "").signal, "swap");
+    assert!(
+        with("mean = [0.5, 0.4, 0.3]\nstd = [0.5, 0.2, 0.1]", "range = [0, 1]").pixels.offset == [0.0; 3]
+    );
+    let boxed = "kind = \"box\"\nscale = 2.7\nshape = \"face\"\noutside = \"shift\"\nfilter = \"linear\"";
+    assert_eq!(
+        with("kind = \"native\"\nmax-face = 192", boxed).crop,
+        CropSpec::Box { scale: 2.7, shape: Shape::Face, outside: Outside::Shift, filter: Filter::Linear }
+    );
+    let classes = |to| with("genuine-class = 1", to).score;
+    let want = |genuine: &[usize], attack: &[usize]| ScoreSpec::Classes {
+        probabilities: false,
+        genuine: genuine.into(),
+        attack: attack.into(),
+    };
+    assert_eq!(classes("attack-class = [1, 2]"), want(&[0], &[1, 2]));
+    assert_eq!(classes("attack-class = 2\ngenuine-class = [0]"), want(&[0], &[2]));
+    let one = |meaning: &str| {
+        let one = "meaning = \"logits\"\nshape = [-1, 3]\ndtype = \"f32\"\ngenuine-class = 1";
+        with(one, &format!("meaning = \"{meaning}\"\nshape = [1, 1]\ndtype = \"f32\"")).score
+    };
+    assert_eq!(one("attack-probability"), ScoreSpec::Probability { of_attack: true });
+    assert_eq!(one("genuine-logit"), ScoreSpec::Logit { of_attack: false });
+    for shape in ["[14, 10, 1]", "[1, 14, 10]", "[14, 10]", "[1, 14, 10, 1]"] {
+        assert_eq!(with("[-1, 1, 14, 10]", shape).heat, Some((14, 10)), "{shape}");
+    }
+    let at = GOOD.find("[model.calibration]").unwrap();
+    assert_eq!(parse(&GOOD[..at]).unwrap().calibration, None);
+}
+
+#[test]
+fn spoilt_entries_are_refused_by_entry_and_key() {
+    let cases = [
+        ("family = \"forgery\"", "family = \"magic\"", "`family` \"magic\""),
+        ("family = \"forgery\"\n", "", "`family` is missing"),
+        ("name = \"swap\"", "name = \"a b\"", "`name` must be 1 to 64"),
+        ("signal = \"texture\"", "signal = \"blink\"", "`signal` blink is the name of a built-in"),
+        ("signal = \"texture\"", "signal = \"loop\"", "`signal` loop is the name of a built-in"),
+        ("signal = \"texture\"", "signal = \"é\"", "`signal` must be"),
+        ("per-second = 3", "per-second = 0", "`per-second` 0 is not in"),
+        ("per-second = 3", "per-second = nan", "`per-second` NaN is not in"),
+        ("min-face = 48", "min-face = -1", "`min-face` -1"),
+        ("min-face = 48", "window = 1e9", "`window` 1000000000"),
+        ("kind = \"native\"", "kind = \"oval\"", "oval"),
+        ("max-face = 192", "max_face = 192", "max_face"),
+        ("max-face = 192", "max-face = 1e9", "`max-face` must be"),
+        ("kind = \"native\"\nmax-face = 192", "kind = \"aligned\"\nscale = 1.5", "needs a square input"),
+        ("kind = \"native\"\nmax-face = 192", "kind = \"box\"\nscale = 99", "`scale` must be"),
+        ("[model.crop]\nkind = \"native\"\nmax-face = 192\n", "", "`[model.crop]` is missing"),
+        ("layout = \"nchw\"", "layout = \"chw\"", "`preprocessing.layout` \"chw\""),
+        ("colour = \"bgr\"", "colour = \"yuv\"", "`preprocessing.colour` \"yuv\""),
+        ("colour = \"bgr\"", "colour = \"gray\"", "has 3 channels"),
+        ("layout = \"nchw\"", "layout = \"nhwc\"", "has 160 channels"),
+        ("mean = [0.5, 0.4, 0.3]\n", "", "either `range` or both"),
+        ("mean = [0.5, 0.4, 0.3]", "mean = [0.5, 0.4]", "equally long"),
+        ("std = [0.5, 0.2, 0.1]", "std = [0.5, 0.0, 0.1]", "`std` above 0"),
+        ("mean = [0.5, 0.4, 0.3]\nstd = [0.5, 0.2, 0.1]", "mean = [0.5]\nstd = [0.5]", "lists of 3"),
+        ("[-1, 3, 224, 160]", "[-1, 3, -1, -1]", "only the first"),
+        ("[-1, 3, 224, 160]", "[4, 3, 224, 160]", "a batch of 1"),
+        ("[-1, 3, 224, 160]", "[-1, 3, 8, 8]", "sides of 16 to 1024"),
+        ("[-1, 3, 224, 160]", "[-1, 3, 9000, 160]", "sides of 16 to 1024"),
+        ("[-1, 3, 224, 160]", "[3, 224, 160]", "`shape`"),
+        ("meaning = \"logits\"", "meaning = \"scores\"", "no output has a `meaning`"),
+        ("meaning = \"embedding\"", "meaning = \"attack-logit\"", "several outputs"),
+        ("meaning = \"embedding\"", "meaning = \"heat-map\"", "heat-map"),
+        ("meaning = \"logits\"", "meaning = \"attack-logit\"", "is one number, not 3"),
+        ("shape = [-1, 3]\n", "shape = [-1, 1]\n", "need 2 to"),
+        ("genuine-class = 1", "genuine-class = 3", "`genuine-class` 3 is not one of the 3 classes"),
+        ("genuine-class = 1", "genuine-class = -1", "class index"),
+        ("genuine-class = 1", "genuine-class = [0, 1, 2]", "there must be both"),
+        ("genuine-class = 1", "genuine-class = [1, 1]", "twice"),
+        ("genuine-class = 1", "genuine-class = 1\nattack-class = [1, 2]", "either genuine or attack"),
+        ("genuine-class = 1", "", "say `genuine-class` or `attack-class`"),
+        ("[-1, 1, 14, 10]", "[-1, 2, 14, 10]", "is no heat map"),
+        ("[-1, 1, 14, 10]", "[-1, 1, 1400, 10]", "is no heat map"),
+        ("slope = 0.8", "slope = nan", "`slope`"),
+        ("slope = 0.8", "slop = 0.8", "slop"),
+        ("llr-max = 4", "llr-max = 400", "`llr-max`"),
+    ];
+    for (from, to, want) in cases {
+        assert!(GOOD.contains(from), "{from}");
+        let e = parse(&GOOD.replacen(from, to, 1)).expect_err(to);
+        assert_eq!(e.kind(), ErrorKind::ManifestInvalid, "{to}");
+        let line = e.of_extra_model().to_string();
+        assert!(line.contains(want), "{from:?} -> {to:?}: {line}");
+        assert!(line.contains("`/d/manifest.toml`") && line.contains("models/README.md"), "{line}");
+        assert!(line.contains("`swap`") || line.contains("line ") || line.contains("`a b`"), "{line}");
+    }
+}
+
+#[test]
+fn manifests_of_the_user_must_have_a_network() {
+    let dir = tempfile::tempdir().unwrap();
+    let refused = |path: &Path| manifests(&[path.to_path_buf()]).unwrap_err();
+    let e = refused(&dir.path().join("none.toml"));
+    assert!(e.kind() == ErrorKind::ManifestMissing && e.to_string().contains("none.toml"), "{e}");
+    let file = dir.path().join("mine.toml");
+    std::fs::write(&file, "schema = 1").unwrap();
+    let e = refused(&file);
+    assert!(e.kind() == ErrorKind::ModelMissing && e.to_string().contains("mine.toml"), "{e}");
+    std::fs::write(&file, GOOD).unwrap();
+    let found = manifests(std::slice::from_ref(&file)).unwrap();
+    assert_eq!((found.len(), found[0].dir()), (1, dir.path()));
+    std::fs::rename(&file, dir.path().join("manifest.toml")).unwrap();
+    assert_eq!(manifests(&[dir.path().to_path_buf()]).unwrap().len(), 1);
+}
