@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 use gstdeepfake::analysis::calibration::Calibration;
+use gstdeepfake::analysis::crop::{Channels, CropSpec, Order, Pixels};
 use gstdeepfake::analysis::engine::{Engine, EngineConfig, Outcome};
 use gstdeepfake::analysis::fingerprint::Fingerprint;
 use gstdeepfake::analysis::frame::{Colour, FrameView, PixelFormat, Plane};
@@ -11,12 +12,14 @@ use gstdeepfake::analysis::models::{
     BLENDSHAPE_POINTS, BLENDSHAPES, DetectorOutput, DetectorRange, FaceModels, MeshKind, MeshOutput,
     NetworkOutput,
 };
-use gstdeepfake::analysis::network::NetworkSpec;
+use gstdeepfake::analysis::network::{NetworkSpec, ScoreSpec};
 use gstdeepfake::analysis::profile::Profile;
 use gstdeepfake::analysis::sampler::Phase;
+use gstdeepfake::analysis::signals::Family;
 use gstdeepfake::analysis::verdict::{AlertKind, Condition, State};
 use ndarray::ArrayView4;
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
@@ -185,7 +188,7 @@ fn a_face_comes_is_judged_and_goes() {
     let mut rig = Rig::new();
     let none = rig.step(false).verdict;
     assert_eq!((none.condition, none.state, none.tracks.len()), (Condition::NoFace, State::Unknown, 0));
-    rig.set(|s| *s = Scene { faces: vec![0.5], present: true, mouth: 0.0 });
+    rig.set(|s| *s = Scene { faces: vec![0.5], present: true, mouth: 0.0, score: 0.0 });
     let seen = rig.step(false).verdict;
     assert_eq!(seen.tracks.len(), 1);
     let rect = seen.tracks[0].rect;
@@ -198,7 +201,7 @@ fn a_face_comes_is_judged_and_goes() {
 #[test]
 fn a_still_mesh_raises_an_alert_and_a_speaking_mouth_clears_it() {
     let mut rig = Rig::new();
-    rig.set(|s| *s = Scene { faces: vec![0.5], present: true, mouth: 0.0 });
+    rig.set(|s| *s = Scene { faces: vec![0.5], present: true, mouth: 0.0, score: 0.0 });
     let start = rig.pts;
     let mut raised = None;
     for _ in 0..200 {
@@ -232,7 +235,7 @@ fn a_still_mesh_raises_an_alert_and_a_speaking_mouth_clears_it() {
 #[test]
 fn a_frozen_picture_is_no_news_of_the_face_but_an_alert_of_the_stream() {
     let mut rig = Rig::new();
-    rig.set(|s| *s = Scene { faces: vec![0.5], present: true, mouth: 0.0 });
+    rig.set(|s| *s = Scene { faces: vec![0.5], present: true, mouth: 0.0, score: 0.0 });
     rig.step(false);
     let mut alert = None;
     for i in 0..100 {
@@ -249,7 +252,7 @@ fn a_frozen_picture_is_no_news_of_the_face_but_an_alert_of_the_stream() {
 #[test]
 fn a_new_epoch_clears_alerts_and_starts_ids_and_evidence_afresh() {
     let mut rig = Rig::new();
-    rig.set(|s| *s = Scene { faces: vec![0.5], present: true, mouth: 0.0 });
+    rig.set(|s| *s = Scene { faces: vec![0.5], present: true, mouth: 0.0, score: 0.0 });
     assert!((0..200).any(|_| !rig.step(false).alerts.is_empty()), "an alert");
     let cleared = rig.engine.reset(2);
     assert_eq!(cleared.iter().map(|a| (a.kind, a.epoch)).collect::<Vec<_>>(), vec![(AlertKind::Cleared, 1)]);
@@ -263,7 +266,7 @@ fn a_new_epoch_clears_alerts_and_starts_ids_and_evidence_afresh() {
 fn the_same_frames_give_the_same_verdicts() {
     let run = || {
         let mut rig = Rig::new();
-        rig.set(|s| *s = Scene { faces: vec![0.35, 0.75], present: true, mouth: 0.0 });
+        rig.set(|s| *s = Scene { faces: vec![0.35, 0.75], present: true, mouth: 0.0, score: 0.0 });
         (0..60).map(|i| rig.step(i % 7 == 0).verdict).collect::<Vec<_>>()
     };
     assert_eq!(run(), run());
@@ -280,7 +283,7 @@ proptest! {
         let mut ended: std::collections::BTreeSet<u32> = Default::default();
         let mut shown: std::collections::BTreeSet<u32> = Default::default();
         for (faces, present, frozen, roll) in steps {
-            rig.set(|s| *s = Scene { faces, present, mouth: f32::from(roll) });
+            rig.set(|s| *s = Scene { faces, present, mouth: f32::from(roll), score: 0.0 });
             if roll == 7 {
                 epoch += 1;
                 for a in rig.engine.reset(epoch) {
@@ -312,4 +315,69 @@ proptest! {
             shown.extend(now);
         }
     }
+}
+
+/// A network that speaks of forgery as soon as its score is above 0.
+fn forgery(calibrated: bool) -> Arc<NetworkSpec> {
+    let calibration =
+        "slope = 3.0\nbias = 0.0\nllr-min = -3.0\nllr-max = 12.0\npx-none = 0.0\npx-full = 20.0";
+    Arc::new(NetworkSpec {
+        name: "swap".into(),
+        signal: "swap".into(),
+        family: Family::Forgery,
+        per_second: 4.0,
+        per_second_economy: 2.0,
+        window: 2.0,
+        min_face: 20.0,
+        crop: CropSpec::Native { max_face: 64.0 },
+        input: (32, 32),
+        pixels: Pixels { order: Order::Nchw, channels: Channels::Rgb, gain: [1.0; 3], offset: [0.0; 3] },
+        score: ScoreSpec::Logit { of_attack: true },
+        heat: None,
+        calibration: calibrated.then(|| toml::from_str(calibration).unwrap()),
+    })
+}
+
+#[test]
+fn a_network_counts_once_it_is_calibrated() {
+    for (calibrated, score, alerted) in [(true, 4.0, true), (true, -4.0, false), (false, 40.0, false)] {
+        let mut rig = Rig::with(vec![forgery(calibrated)]);
+        rig.set(|s| (s.faces, s.present, s.score) = (vec![0.5], true, score));
+        let (mut said, mut raised, mut looks) = (Vec::new(), Vec::new(), BTreeMap::<u32, Vec<u64>>::new());
+        for i in 0..200u32 {
+            // A mouth that speaks: no other signal takes it for an attack.
+            rig.set(|s| s.mouth = 30.0 * (i as f32 * 0.7).sin());
+            let outcome = rig.step(false);
+            raised.extend(outcome.alerts);
+            for seen in &outcome.scores {
+                looks.entry(seen.track_id).or_default().push(rig.pts);
+            }
+            let evidence = outcome.verdict.tracks.iter().flat_map(|t| &t.evidence);
+            said.extend(evidence.filter(|e| e.signal == "swap").map(|e| e.llr));
+        }
+        // Four looks a second at most; frames come every 80 ms, so there is one every 240.
+        assert!(looks.values().map(Vec::len).sum::<usize>() > 50);
+        let steps = looks.values().flat_map(|l| l.windows(2)).map(|l| l[1] - l[0]);
+        assert_eq!(steps.min(), Some(240_000_000));
+        assert_eq!(!raised.is_empty(), alerted, "{calibrated} {score}: {raised:?}");
+        if let Some(alert) = raised.first() {
+            assert_eq!(alert.kind, AlertKind::Raised);
+            assert!(alert.evidence.len() == 1 && alert.evidence[0].signal == "swap", "{alert:?}");
+            assert!(alert.evidence[0].reason.contains("+4.0"), "{alert:?}");
+        }
+        assert_eq!(said.iter().any(|llr| *llr != 0.0), calibrated, "{said:?}");
+    }
+}
+
+#[test]
+fn what_a_network_said_of_one_face_is_not_said_of_the_next() {
+    let mut rig = Rig::with(vec![forgery(true)]);
+    rig.set(|s| (s.faces, s.present, s.score) = (vec![0.5], true, 4.0));
+    (0..20).for_each(|_| drop(rig.step(false)));
+    rig.set(|s| (s.faces, s.present) = (Vec::new(), false));
+    (0..40).for_each(|_| drop(rig.step(false)));
+    rig.set(|s| (s.faces, s.present, s.score) = (vec![0.5], true, -1.0));
+    let outcome = (0..4).map(|_| rig.step(false)).last().unwrap();
+    let said = outcome.verdict.tracks[0].evidence.iter().find(|e| e.signal == "swap").unwrap();
+    assert!(said.reason.contains("-1.0"), "{said:?}");
 }

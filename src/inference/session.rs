@@ -295,9 +295,6 @@ fn compare(
     manifest: &[TensorSpec],
 ) -> Result<(), Error> {
     let wrong = |text: String| Err(of.error(ErrorKind::ModelShape, &text));
-    if graph.len() != manifest.len() {
-        return wrong(format!("has {} {what}s, its manifest says {}", graph.len(), manifest.len()));
-    }
     for spec in manifest {
         let Some((name, is)) = graph.iter().find(|(name, _)| *name == spec.name) else {
             return wrong(format!("has no {what} `{}`", spec.name));
@@ -314,6 +311,9 @@ fn compare(
                 spec.dtype, spec.shape
             ));
         }
+    }
+    if graph.len() != manifest.len() {
+        return wrong(format!("has {} {what}s, its manifest says {}", graph.len(), manifest.len()));
     }
     Ok(())
 }
