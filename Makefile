@@ -167,11 +167,11 @@ calibrate: setup models clips build ## fit models/calibration/signals.toml anew 
 eval-manifest:
 	@[[ -f "$(DEV)/manifest.csv" ]] || { echo "error: DEV=folder must have a manifest.csv" >&2; exit 2; }
 
-eval: eval-manifest models build ## error rates on labelled recordings: DEV=folder with manifest.csv (OUT=, HTML=, JOBS=)
+eval: eval-manifest models build ## error rates on labelled recordings: DEV=folder with manifest.csv (OUT=, HTML=, JOBS=, PEERS=)
 	@mkdir -p target/eval
 	# 1: some recordings could not be scanned. They are listed; the others count.
 	target/release/deepfake-scan "$(DEV)/manifest.csv" $(if $(JOBS),--jobs $(JOBS)) \
-	    --eval-json "$(or $(OUT),target/eval/eval.json)" --html "$(or $(HTML),target/eval/report.html)" \
+	    $(if $(PEERS),--extra-models "$(PEERS)") --eval-json "$(or $(OUT),target/eval/eval.json)" --html "$(or $(HTML),target/eval/report.html)" \
 	    || [[ $$? == 1 ]]
 
 lint: crates ## formatting, clippy, licences of the crates

@@ -1,5 +1,6 @@
 //! From results to what `evaluation` counts, and to the JSON that a script reads.
 
+use super::models::{self, ModelEvaluation};
 use super::record::{Ground, Outcome, Record};
 use crate::evaluation::bootstrap::Clusters;
 use crate::evaluation::compare::{AucChange, Both, auc_change, mcnemar_exact};
@@ -35,8 +36,36 @@ fn clip(record: &Record) -> Option<Clip> {
     })
 }
 
-/// The numbers of every attack type and of the pairs, and what was said of each recording.
-pub fn eval_json(evaluation: &Evaluation, records: &[Record]) -> Value {
+/// Every network that watches a face by itself, by its name.
+pub fn model_evaluations(records: &[Record]) -> BTreeMap<String, ModelEvaluation> {
+    models::evaluations(records, clip)
+}
+
+/// The numbers of every attack type and of the pairs, of the whole chain and of each network, and what was said of each
+/// recording.
+pub fn eval_json(
+    evaluation: &Evaluation,
+    models: &BTreeMap<String, ModelEvaluation>,
+    records: &[Record],
+) -> Value {
+    let mut all = numbers(evaluation);
+    all["not_judged"] = json!(evaluation.not_judged);
+    all["calibration"] = json!(evaluation.reliability);
+    all["delays"] = json!(evaluation.delays);
+    let models = models.iter().map(|(name, m)| {
+        let mut one = numbers(&m.evaluation);
+        one["signal"] = json!(m.signal);
+        one["family"] = json!(m.family);
+        one["calibrated"] = json!(m.calibrated);
+        one["not_scored"] = json!(m.not_scored);
+        (name.clone(), one)
+    });
+    all["models"] = Value::Object(models.collect());
+    all["clips"] = records.iter().map(clip_json).collect();
+    all
+}
+
+fn numbers(evaluation: &Evaluation) -> Value {
     let group = |n_attack: usize,
                  n_genuine: usize,
                  area: Option<&Area>,
@@ -79,9 +108,7 @@ pub fn eval_json(evaluation: &Evaluation, records: &[Record]) -> Value {
         "pairs": pairs,
         "all": group(e.n_attack, e.n_genuine, e.area.as_ref(), e.apcer_all.as_ref(), e.bpcer.as_ref()),
         "eer": e.eer, "bpcer10": e.bpcer10, "bpcer20": e.bpcer20, "bpcer100": e.bpcer100, "acer": e.acer,
-        "not_judged": e.not_judged, "clusters": e.clusters,
-        "calibration": e.reliability, "delays": e.delays,
-        "clips": records.iter().map(clip_json).collect::<Vec<_>>(),
+        "clusters": e.clusters,
     })
 }
 
@@ -101,6 +128,8 @@ fn clip_json(record: &Record) -> Value {
             line["risk"] = json!(s.worst_risk);
             line["alerted"] = json!(s.alerted);
             line["first_alert_s"] = json!(s.alerts.first().map(|a| a.at_s));
+            let scores = s.model_scores.iter().map(|(name, m)| (name.clone(), json!(m.mean_score)));
+            line["models"] = Value::Object(scores.collect());
         }
         Outcome::Failed { reason } => {
             line["status"] = json!("failed");
@@ -195,7 +224,7 @@ pub fn compare(before: &[Record], after: &[Record]) -> Comparison {
 #[allow(clippy::unwrap_used)]
 pub(super) mod tests {
     use super::*;
-    use crate::batch::{Label, SCHEMA_VERSION, Scanned, Settings};
+    use crate::batch::{Label, ModelScore, SCHEMA_VERSION, Scanned, Settings};
 
     pub fn record(name: &str, kind: Option<&str>, score: f64, alerted: bool) -> Record {
         let scanned = Scanned {
@@ -243,7 +272,7 @@ pub(super) mod tests {
             record("b", Some("print"), 15.0, true),
             record("c", Some("swap"), 0.0, false),
         ];
-        let json = eval_json(&crate::evaluation::evaluate(&clips(&all)), &all);
+        let json = eval_json(&crate::evaluation::evaluate(&clips(&all)), &model_evaluations(&all), &all);
         let print = &json["groups"]["print"];
         assert_eq!(
             (&print["auc"], &print["apcer"], &print["n_attack"], &print["n_genuine"]),
@@ -251,6 +280,42 @@ pub(super) mod tests {
         );
         assert_eq!((&json["groups"]["swap"]["auc"], &json["pairs"]["n"]), (&json!(0.0), &json!(0)));
         assert_eq!(json["clips"].as_array().unwrap().len(), 3);
+    }
+
+    #[test]
+    fn every_network_is_evaluated_by_itself() {
+        let scored = |name: &str, kind: &str, score: f64, own: Option<f64>| {
+            let mut record = record(name, Some(kind), score, false);
+            let Outcome::Scanned(s) = &mut record.outcome else { unreachable!() };
+            let about = ModelScore { family: "forgery".into(), mean_score: own, ..ModelScore::default() };
+            s.model_scores.insert("net".into(), about);
+            record.label.as_mut().unwrap().pair_id = Some(name[..1].into());
+            record
+        };
+        let all = [
+            scored("a1", "", 5.0, Some(-2.0)),
+            scored("a2", "swap", 0.0, Some(1.0)),
+            scored("b1", "", 0.0, Some(0.5)),
+            scored("b2", "print", 0.0, Some(-3.0)),
+            scored("c", "swap", 9.0, None),
+            record("unlabelled", None, 0.0, false),
+        ];
+        let models = model_evaluations(&all);
+        let json = eval_json(&crate::evaluation::evaluate(&clips(&all)), &models, &all);
+        let net = &json["models"]["net"];
+        assert_eq!(
+            (&net["groups"]["swap"]["auc"], &net["groups"]["print"]["auc"]),
+            (&json!(1.0), &json!(0.0))
+        );
+        assert_eq!((&net["groups"]["swap"]["n_attack"], &net["not_scored"]), (&json!(1), &json!(1)));
+        // Two pairs: the swap above its original, the print below.
+        assert_eq!((&net["pairs"]["n"], &net["pairs"]["accuracy"]), (&json!(2), &json!(0.5)));
+        // Its own decision is the sign of its score.
+        assert_eq!((&net["all"]["apcer"], &net["all"]["bpcer"]), (&json!(0.5), &json!(0.5)));
+        assert_eq!(json["clips"][0]["models"], json!({ "net": -2.0 }));
+        assert_eq!(json["groups"]["swap"]["n_attack"], json!(2), "the whole chain counts all");
+        let table = crate::batch::models_table(&models);
+        assert!(table.contains("net") && table.contains("0.50"), "{table}");
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! What a person reads in the terminal.
 
 use super::evaluated::Comparison;
+use super::models::ModelEvaluation;
 use super::record::{Ground, Outcome, Record};
 use super::shown::tame;
 use crate::analysis::verdict::State;
 use crate::evaluation::intervals::{Interval, Rate};
-use crate::evaluation::{Area, Evaluation};
+use crate::evaluation::{Area, Evaluation, Pairs};
 use anstyle::{AnsiColor, Style};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 fn colour(c: AnsiColor) -> Style {
@@ -156,6 +158,22 @@ pub fn evaluation_table(e: &Evaluation) -> String {
         e.clusters, e.not_judged
     );
     text
+}
+
+/// Each network that watches a face by itself, a line each.
+pub fn models_table(models: &BTreeMap<String, ModelEvaluation>) -> String {
+    let head = ["model alone", "attacks", "genuine", "AUC", "95 %", "pairs: AUC", "95 %", "accuracy", "95 %"];
+    let mut rows = vec![head.map(String::from).to_vec()];
+    for (name, m) in models {
+        let e = &m.evaluation;
+        let mut cells = vec![tame(name).into_owned(), e.n_attack.to_string(), e.n_genuine.to_string()];
+        cells.extend(area(e.area));
+        cells.extend(area(e.pairs.as_ref().and_then(|p| p.area)));
+        let accuracy = |p: &Pairs| [format!("{:.3}", p.accuracy), within(p.accuracy_interval)];
+        cells.extend(e.pairs.as_ref().map_or_else(|| ["-".into(), "-".into()], accuracy));
+        rows.push(cells);
+    }
+    columns(&rows)
 }
 
 /// What changed since another run.

@@ -273,12 +273,17 @@ fn write(cli: &Cli, records: &[Record], earlier: Option<&[Record]>, speed: &str)
     if let Some(evaluation) = &evaluation {
         anstream::println!("\n{}", batch::evaluation_table(evaluation).trim_end());
     }
+    let models = batch::model_evaluations(records);
+    if !models.is_empty() {
+        anstream::println!("\n{}", batch::models_table(&models).trim_end());
+    }
     let comparison: Option<Comparison> = earlier.map(|before| batch::compare(before, records));
     if let Some(comparison) = &comparison {
         anstream::println!("\n{}", batch::comparison_table(comparison).trim_end());
     }
     if let Some(path) = &cli.eval_json {
-        let numbers = batch::eval_json(&evaluation.clone().unwrap_or_else(|| evaluate(&[])), records);
+        let whole = evaluation.clone().unwrap_or_else(|| evaluate(&[]));
+        let numbers = batch::eval_json(&whole, &models, records);
         let mut text = serde_json::to_string_pretty(&numbers)?;
         text.push('\n');
         save(path, text.as_bytes())?;
