@@ -286,3 +286,58 @@ fn labels_of_a_manifest_are_kept() {
         (Some(&label), &Source::File(folder.path().join("x.mp4")))
     );
 }
+
+/// A folder with a network that watches a face, and its manifest.
+fn network() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = std::fs::read(common::root().join("tests/fixtures/watching/quadrant.onnx")).unwrap();
+    std::fs::write(dir.path().join("quadrant.onnx"), &bytes).unwrap();
+    let text = format!(
+        "schema = 1\n[[model]]\nname = \"quadrant\"\nrole = \"face-signal\"\nfile = \"quadrant.onnx\"\nsha256 = \"{}\"\n\
+         size = {}\nfamily = \"forgery\"\nmin-face = 16\n[model.crop]\nkind = \"native\"\nmax-face = 500\n\
+         [model.preprocessing]\nlayout = \"nchw\"\ncolour = \"rgb\"\nrange = [-10, 10]\n[[model.input]]\nname = \"face\"\n\
+         shape = [-1, 3, 32, 32]\ndtype = \"f32\"\n[[model.output]]\nname = \"logit\"\nmeaning = \"attack-logit\"\n\
+         shape = [-1, 1]\ndtype = \"f32\"\n",
+        gstdeepfake::inference::Digest::of(&bytes),
+        bytes.len()
+    );
+    std::fs::write(dir.path().join("manifest.toml"), text).unwrap();
+    dir
+}
+
+#[test]
+fn networks_are_evaluated_one_by_one() {
+    let Some(folder) = folder() else { return };
+    let at = folder.path();
+    recording(&at.join("dark.mp4"), 3, |n| (n % 2 == 0).then_some(n));
+    std::fs::write(
+        at.join("manifest.csv"),
+        "path,label,attack_type,pair_id\na genuine.mp4,attack,swap,p\ndark.mp4,real,none,p\nc empty.mp4,real,none,\n",
+    )
+    .unwrap();
+    let network = network();
+    let extra = network.path().to_str().unwrap();
+    let call = ["manifest.csv", "--json", "out.jsonl", "--eval-json", "eval.json", "--extra-models", extra];
+    let (code, text) = scan(at, &call);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("model alone") && text.contains("quadrant"), "{text}");
+    let eval: Value = serde_json::from_slice(&std::fs::read(at.join("eval.json")).unwrap()).unwrap();
+    let net = &eval["models"]["quadrant"];
+    assert_eq!(
+        (&net["family"], &net["calibrated"], &net["not_scored"]),
+        (&"forgery".into(), &false.into(), &1.into())
+    );
+    assert_eq!((&net["groups"]["swap"]["n_attack"], &net["pairs"]["n"]), (&1.into(), &1.into()));
+    for record in batch::read_results(&at.join("out.jsonl")).unwrap() {
+        let scanned = record.scanned().unwrap();
+        let one = &scanned.model_scores["quadrant"];
+        assert_eq!(one.mean_score.is_some(), one.count > 0);
+        assert_eq!(one.count > 0, scanned.ground != Ground::NoFace, "{record:?}");
+        // Noise of about half brightness, from -10 to 10.
+        assert!(one.mean_score.is_none_or(|s| s.abs() < 5.0), "{record:?}");
+        assert!(scanned.models.iter().any(|m| m.starts_with("quadrant@sha256:")));
+    }
+    std::fs::remove_file(network.path().join("manifest.toml")).unwrap();
+    let (code, text) = scan(at, &["a genuine.mp4", "--extra-models", extra]);
+    assert!(code == Some(2) && text.contains("extra-models"), "{text}");
+}

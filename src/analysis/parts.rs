@@ -2,7 +2,7 @@
 
 use super::crop::Placed;
 use super::geometry::Point;
-use super::mesh::{EYE_REGION, FaceMesh, LIPS, OVAL, distance};
+use super::mesh::{EYE_REGION, FaceMesh, LIPS, OVAL};
 
 /// A part of the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,18 +63,35 @@ impl Part {
 /// How far outside the outline a place still belongs to it, in widths of the face.
 const BORDER: f32 = 0.12;
 
-/// The part that a point of the frame belongs to.
-pub fn part_at(mesh: &FaceMesh, p: Point) -> Part {
-    let outline = OVAL.map(|i| mesh.at(i));
-    let nearest = |points: &mut dyn Iterator<Item = Point>| {
-        points.map(|q| distance(p, q)).fold(f32::INFINITY, f32::min)
-    };
-    if !inside(&outline, p) {
-        let off = nearest(&mut outline.into_iter());
-        return if off <= BORDER * mesh.bounds()[2] { Part::Border } else { Part::Surroundings };
+/// Where the parts of one face are in the frame.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    outline: [Point; OVAL.len()],
+    landmarks: Vec<(Part, Point)>,
+    /// How far off the outline the border ends, pixels.
+    border: f32,
+}
+
+impl Parts {
+    pub fn of(mesh: &FaceMesh) -> Self {
+        let all = Part::ALL.into_iter().flat_map(|part| part.landmarks().iter().map(move |i| (part, *i)));
+        Self {
+            outline: OVAL.map(|i| mesh.at(i)),
+            landmarks: all.map(|(part, i)| (part, mesh.at(i))).collect(),
+            border: BORDER * mesh.bounds()[2],
+        }
     }
-    let to = |part: Part| nearest(&mut part.landmarks().iter().map(|i| mesh.at(*i)));
-    Part::ALL.into_iter().min_by(|a, b| to(*a).total_cmp(&to(*b))).unwrap_or(Part::Surroundings)
+
+    /// The part that a point of the frame belongs to.
+    pub fn at(&self, p: Point) -> Part {
+        let off = |q: Point| (p[0] - q[0]).powi(2) + (p[1] - q[1]).powi(2);
+        if !inside(&self.outline, p) {
+            let near = self.outline.into_iter().any(|q| off(q) <= self.border * self.border);
+            return if near { Part::Border } else { Part::Surroundings };
+        }
+        let nearest = self.landmarks.iter().min_by(|a, b| off(a.1).total_cmp(&off(b.1)));
+        nearest.map_or(Part::Surroundings, |(part, _)| *part)
+    }
 }
 
 /// Even-odd rule.
@@ -94,12 +111,12 @@ impl PartHeat {
     /// Of a map of `columns` a row that lies over `placed`.
     pub fn of(heat: &[f32], columns: usize, placed: &Placed, mesh: &FaceMesh) -> Self {
         let mut sums = Self::default();
-        let columns = columns.max(1);
+        let (parts, columns) = (Parts::of(mesh), columns.max(1));
         let rows = heat.len() / columns;
         for (row, line) in heat.chunks_exact(columns).enumerate() {
             for (column, value) in line.iter().enumerate() {
                 let at = |i: usize, n: usize| (i as f32 + 0.5) / n as f32;
-                let part = part_at(mesh, placed.to_frame(at(column, columns), at(row, rows)));
+                let part = parts.at(placed.to_frame(at(column, columns), at(row, rows)));
                 if let Some(sum) = sums.0.get_mut(part as usize) {
                     *sum = (sum.0 + f64::from(*value), sum.1 + 1);
                 }
@@ -130,7 +147,7 @@ impl PartHeat {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::mesh::SURFACE;
+    use crate::analysis::mesh::{SURFACE, distance};
 
     /// A round face of radius 50 at (100, 100); the landmarks of each part lie where it is.
     fn mesh() -> FaceMesh {
@@ -155,7 +172,7 @@ mod tests {
 
     #[test]
     fn places_have_the_names_of_their_parts() {
-        let m = mesh();
+        let parts = Parts::of(&mesh());
         for (p, part) in [
             ([100.0, 66.0], Part::Forehead),
             ([101.0, 86.0], Part::Eyes),
@@ -166,7 +183,7 @@ mod tests {
             ([158.0, 100.0], Part::Border),
             ([180.0, 100.0], Part::Surroundings),
         ] {
-            assert_eq!(part_at(&m, p), part, "{p:?}");
+            assert_eq!(parts.at(p), part, "{p:?}");
         }
     }
 

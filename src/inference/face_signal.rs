@@ -21,7 +21,7 @@ use super::session::{Input, Model};
 /// Most networks of one element, and most manifests beside the model directory's.
 pub const MAX_NETWORKS: usize = 16;
 const SIDES: std::ops::RangeInclusive<usize> = 16..=1024;
-const HEAT_SIDES: std::ops::RangeInclusive<usize> = 2..=128;
+const HEAT_SIDES: std::ops::RangeInclusive<usize> = 2..=64;
 const MAX_CLASSES: usize = 1024;
 const MAX_NAME: usize = 64;
 /// Names of evidence that do not come from [`face_signals`].
@@ -175,7 +175,7 @@ fn heat_sides(tensor: &TensorSpec) -> Result<(usize, usize), String> {
     match sides.as_slice() {
         [rows, columns] if HEAT_SIDES.contains(rows) && HEAT_SIDES.contains(columns) => Ok((*rows, *columns)),
         _ => Err(format!(
-            "output `{}`: `shape` {:?} is no heat map: two dimensions of 2 to 128, all others 1 or -1",
+            "output `{}`: `shape` {:?} is no heat map: two dimensions of 2 to 64, all others 1 or -1",
             tensor.name, tensor.shape
         )),
     }
