@@ -6,14 +6,16 @@ use crate::{Entry, folder};
 use gstdeepfake::analysis::chain::{Chain, Face};
 use gstdeepfake::analysis::frame::{Colour, FrameView, PixelFormat, Plane};
 use gstdeepfake::analysis::models::MeshKind;
+use gstdeepfake::analysis::parts::Part;
 use gstdeepfake::analysis::profile::Profile;
+use gstdeepfake::analysis::signals::network::Look;
 use gstdeepfake::inference::{Config, FaceModelSet, Provider};
 
 const W: usize = 320;
 const H: usize = 240;
 
 /// What the network of `entry` says of the face that the small networks see in a frame, and the face.
-fn score(entry: &Entry, format: PixelFormat, data: &[u8], stride: usize) -> Option<(f64, Face)> {
+fn look(entry: &Entry, format: PixelFormat, data: &[u8], stride: usize) -> Option<(Look, Face)> {
     let dir = folder(std::slice::from_ref(entry));
     let set = FaceModelSet::load(&Config {
         model_dir: Some(face_models()),
@@ -31,7 +33,12 @@ fn score(entry: &Entry, format: PixelFormat, data: &[u8], stride: usize) -> Opti
     let face = faces.into_iter().next().expect("the small networks see a face");
     let look = chain.look(0, &frame, &face, 0).unwrap().expect("the face is in the picture");
     assert_eq!((look.pts, look.px), (0, f64::from(face.mesh.bounds()[2])));
-    Some((look.score, face))
+    Some((look, face))
+}
+
+/// Its score alone.
+fn score(entry: &Entry, format: PixelFormat, data: &[u8], stride: usize) -> Option<(f64, Face)> {
+    look(entry, format, data, stride).map(|(look, face)| (look.score, face))
 }
 
 fn centre(face: &Face) -> [f64; 2] {
@@ -119,4 +126,28 @@ fn colours_and_classes_are_where_they_belong() {
     };
     let normal = of(&normal).unwrap();
     assert!((normal - (either(2.0, 2.0) - 1.0)).abs() < 1e-3, "{normal}");
+}
+
+#[test]
+fn the_heat_map_lies_over_the_face_the_right_way_round() {
+    let crop = "kind = \"box\"\nscale = 1.0\nshape = \"face\"";
+    let entry = Entry { crop: crop.into(), ..Entry::quadrant() };
+    let Some(plain) = look(&entry, PixelFormat::Gray8, &[60; W * H], W) else { return };
+    let [x, y, w, h] = plain.1.mesh.bounds().map(f64::from);
+    // Bright from one height of the face to another, all across it.
+    let band = |from: f64, to: f64| -> Vec<u8> {
+        let within = |i: usize| {
+            (from..to).contains(&(((i / W) as f64 + 0.5 - y) / h))
+                && ((i % W) as f64 - x - w / 2.0).abs() < w / 5.0
+        };
+        (0..W * H).map(|i| if within(i) { 220 } else { 60 }).collect()
+    };
+    for (from, to, parts) in
+        [(0.0, 0.25, [Part::Forehead, Part::Eyes]), (0.5, 0.75, [Part::Mouth, Part::Nose])]
+    {
+        let heat = look(&entry, PixelFormat::Gray8, &band(from, to), W).unwrap().0.heat.unwrap();
+        let hottest = heat.hottest().unwrap();
+        assert!(parts.contains(&hottest), "{from}..{to}: {hottest:?}");
+    }
+    assert_eq!(plain.0.heat.unwrap().hottest(), None, "a flat map blames nobody");
 }
