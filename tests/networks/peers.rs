@@ -54,6 +54,8 @@ fn four_networks_of_others_run_by_their_manifest() {
     assert!(matches!(end.view(), gst::MessageView::Eos(_)), "{end:?}");
     let stats = detect.property::<gst::Structure>("stats");
     pipeline.set_state(gst::State::Null).unwrap();
+    let stages: gst::Structure = stats.get("stages").unwrap();
+    eprintln!("{:?}", stages.get::<gst::Structure>("networks").unwrap());
     let networks: gst::Structure = stats.get("networks").unwrap();
     assert_eq!(networks.n_fields(), 4);
     for (name, one) in networks.iter() {
