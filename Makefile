@@ -67,7 +67,7 @@ endef
 NEEDS += $(NPM)
 endif
 
-.PHONY: help setup crates models clips build demo test eval lint bench calibrate camera-lab offline-bundle install clean distclean
+.PHONY: help setup crates models clips build demo test eval lint bench calibrate camera-lab offline-bundle install clean distclean train
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
@@ -162,6 +162,17 @@ calibrate: setup models clips build ## fit models/calibration/signals.toml anew 
 	done
 	$(PY) models/calibration/fit.py target/calibration/{genuine,attacks}-balanced.jsonl \
 	    --economy target/calibration/{genuine,attacks}-economy.jsonl
+
+$(CACHE)/train-venv/.done: models/training/requirements.txt
+	@echo "train: Python packages"
+	[[ -x $(CACHE)/train-venv/bin/python ]] || $(PYTHON) -m venv $(CACHE)/train-venv
+	$(CACHE)/train-venv/bin/python -m pip install --disable-pip-version-check --quiet -r $<
+	touch $@
+
+train: models $(CACHE)/train-venv/.done ## train the own networks: FACES=folders of genuine faces (ATTACKS=, OUT=, OPTIONS=)
+	@[[ -n "$(FACES)" ]] || { echo "error: FACES=folders of genuine stills and recordings; see models/training/README.md" >&2; exit 2; }
+	PYTHONPATH=models $(CACHE)/train-venv/bin/python -m training run --faces $(FACES) \
+	    --out "$(or $(OUT),training-run)" $(if $(ATTACKS),--attacks "$(ATTACKS)") $(OPTIONS)
 
 .PHONY: eval-manifest
 eval-manifest:

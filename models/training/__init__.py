@@ -1,0 +1,1 @@
+"""Training of the project's own networks: forging, channel, network, export, evaluation."""

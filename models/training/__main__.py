@@ -1,0 +1,143 @@
+"""Trains the frame and the colour model from folders of genuine faces: `python -m training run --faces DIR ...`.
+
+Everything is resumable: what lies in the output folder already is not made again. Delete a part to make it anew:
+`samples/` (forged pictures), `autoencoder-*.pt` (decoders), `checkpoint.pt` (the network).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    def common(name: str, text: str) -> argparse.ArgumentParser:
+        one = commands.add_parser(name, help=text, description=text)
+        one.add_argument("--faces", type=Path, nargs="+", required=True, metavar="DIR",
+                         help="folders of genuine stills and recordings; only use footage that you may train on")
+        one.add_argument("--out", type=Path, default=Path("training-run"), metavar="DIR", help="where everything goes [%(default)s]")
+        one.add_argument("--seed", type=int, default=1, help="[%(default)s]")
+        return one
+
+    run = common("run", "Everything: faces, decoders, samples, both models, ONNX, check, cards")
+    run.add_argument("--only", choices=["frame", "colour"], help="one of the two models [both]")
+    run.add_argument("--attacks", type=Path, metavar="DIR",
+                     help="real attacks to mix in: sub-folders genuine/ forged/ recaptured/, or manifest.csv with `file,label`")
+    run.add_argument("--shards", type=int, default=160, help="of 64 genuine/forged pairs each [%(default)s]")
+    run.add_argument("--steps", type=int, default=3000, help="[%(default)s]")
+    run.add_argument("--pairs", type=int, default=16, help="pairs in a step [%(default)s]")
+    run.add_argument("--rate", type=float, default=2e-3, help="highest learning rate [%(default)s]")
+    run.add_argument("--jobs", type=int, default=2, help="processes that make samples [%(default)s]")
+    run.add_argument("--threads", type=int, default=0, help="threads of the training; 0: all cores [%(default)s]")
+    run.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, ...; auto: CUDA if there is one [%(default)s]")
+    run.add_argument("--without", choices=["colour", "learned", "thumbnail"], action="append", default=[],
+                     help="leave a part of the network out (ablation)")
+    sheet = common("sheet", "A picture of genuine faces and their forged and recaptured twins, to judge the forger by eye")
+    sheet.add_argument("--rows", type=int, default=12, help="[%(default)s]")
+    sheet.add_argument("--steps", type=int, default=1200, help="of the decoders' training [%(default)s]")
+    return parser
+
+
+def _faces_and_decoders(args: argparse.Namespace, device: str) -> Path:
+    from . import decoders, sources
+    for folder in args.faces:
+        if not folder.is_dir():
+            raise FileNotFoundError(f"--faces {folder}: there is no such folder")
+    kept = sources.kept(args.faces, args.out)
+    people, held_out = sources.split(sources.load(kept))
+    if not people or not held_out:
+        raise ValueError(f"{len(people)} faces to train on and {len(held_out)} of other people to validate on: more people are needed")
+    print(f"{len(people)} genuine pictures of {len({s.person for s in people})} people; "
+          f"{len(held_out)} of {len({s.person for s in held_out})} others for validation")
+    decoders.train(people, args.out, device=device)
+    return kept
+
+
+def _device(wanted: str) -> str:
+    import torch
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    torch.empty(1, device=wanted)
+    return wanted
+
+
+def run(args: argparse.Namespace) -> None:
+    import torch
+    from . import dataset, labelled
+    device = _device(args.device)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    attacks = labelled.collect(args.attacks) if args.attacks else None
+    kept = _faces_and_decoders(args, device)
+    samples = args.out / "samples"
+    dataset.make(kept, 1, args.out, samples / "validation", 8, args.seed + 1, args.jobs)
+    dataset.make(kept, 0, args.out, samples / "training", args.shards, args.seed, args.jobs)
+    command = " ".join(sys.argv[1:])
+    if args.only != "frame":
+        _colour(args, kept, samples, command)
+    if args.only != "colour":
+        _frame(args, kept, samples, attacks, device, command)
+
+
+def _told(written: list, card: Path) -> None:
+    for one in written:
+        print(f"{one.file.name}: {one.size / 1e6:.2f} MB, {one.milliseconds:.1f} ms a crop on one core, held-out AUC {one.auc:.3f}")
+    print(f"take {written[0].file.name}, its entry {card.with_suffix('.toml').name} and its card {card.name} from {card.parent}")
+
+
+def _frame(args: argparse.Namespace, kept: Path, samples: Path, attacks: object, device: str, command: str) -> None:
+    from . import card, export, train
+    train.train(samples / "training", samples / "validation", args.out, args.steps, args.pairs, args.rate, device,
+                labelled=attacks, **{part: False for part in args.without})
+    net = export.trained(args.out / "checkpoint.pt")
+    written = export.export_frame(net, args.out / "deepfake-frame.onnx", samples / "training", samples / "validation")
+    _told(written, card.write_frame(args.out, "deepfake-frame", args.faces, written, kept, command))
+
+
+def _colour(args: argparse.Namespace, kept: Path, samples: Path, command: str) -> None:
+    from . import card, evenness, export, sources
+    people, _ = sources.split(sources.load(kept))
+    model = evenness.Evenness(*evenness.regions(evenness.mean_shape(people)))
+    fitted = evenness.fit(model, *(evenness.measured(model, v) for v in evenness.crops(samples / "training")))
+    written = export.export_colour(model, args.out / "deepfake-colour.onnx", *evenness.crops(samples / "validation"))
+    _told(written, card.write_colour(args.out, "deepfake-colour", args.faces, written, kept, command, fitted))
+
+
+def sheet(args: argparse.Namespace) -> None:
+    import cv2
+    from . import channel, sources
+    from .decoders import Decoders
+    people, _ = sources.split(sources.load(_faces_and_decoders(args, "cpu")))
+    decoders, rng, rows = Decoders(args.out), np.random.default_rng(args.seed), []
+    while len(rows) < args.rows:
+        made = channel.sample(rng, people[int(rng.integers(len(people)))], people, decoders)
+        again = made.recaptured if made.recaptured is not None else np.zeros_like(made.genuine)
+        heat = cv2.resize((made.mask * 255).astype(np.uint8), made.genuine.shape[:2])
+        row = np.hstack([made.genuine, made.forged, again, np.repeat(heat[..., None], 3, 2)])
+        cv2.putText(row, json.dumps(made.what), (4, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.36, (255, 255, 0), 1, cv2.LINE_AA)
+        rows.append(row)
+    path = args.out / "sheet.png"
+    cv2.imwrite(str(path), np.vstack(rows)[:, :, ::-1])
+    print(f"{path}: genuine, forged, recaptured, where")
+
+
+def main() -> int:
+    args = _parser().parse_args()
+    try:
+        {"run": run, "sheet": sheet}[args.command](args)
+    except (FileNotFoundError, ValueError) as e:
+        print(f"error: {e}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""Recordings in, pictures out; and pictures through real encoders, in memory."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+
+#: Encoders of the channel, with the container that carries them.
+CODECS = {"h264": ("libx264", "mp4"), "vp8": ("libvpx", "webm"), "vp9": ("libvpx-vp9", "webm"), "mjpeg": ("mjpeg", "avi")}
+
+
+def frames(path: Path, limit: int = 3000) -> Iterator[np.ndarray]:
+    """The pictures of a recording, RGB h x w x 3, 8 bit; at most `limit`."""
+    with av.open(str(path)) as container:
+        for index, frame in enumerate(container.decode(video=0)):
+            if index >= limit:
+                return
+            yield frame.to_ndarray(format="rgb24")
+
+
+def through_codec(pictures: list[np.ndarray], codec: str, quality: int, fps: int = 25) -> list[np.ndarray]:
+    """`pictures` (RGB, same size, even sides) encoded and decoded.
+
+    `quality` is the encoder's own constant-quality number: CRF for H.264 (0..51) and VP8/VP9 (4..63),
+    quantiser for MJPEG (2..31); higher is worse.
+    """
+    name, container = CODECS[codec]
+    h, w = pictures[0].shape[:2]
+    if h % 2 or w % 2:
+        raise ValueError(f"sides must be even, not {w}x{h}")
+    options = {
+        "h264": {"crf": str(quality), "preset": "veryfast", "tune": "zerolatency"},
+        "vp8": {"crf": str(quality), "b": "2M", "deadline": "realtime", "cpu-used": "8"},
+        "vp9": {"crf": str(quality), "b": "0", "deadline": "realtime", "cpu-used": "8"},
+        "mjpeg": {"qmin": str(quality), "qmax": str(quality)},
+    }[codec]
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=container) as out:
+        stream = out.add_stream(name, rate=fps, options=options)
+        stream.width, stream.height = w, h
+        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        stream.thread_count = 1
+        for picture in pictures:
+            for packet in stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")):
+                out.mux(packet)
+        for packet in stream.encode():
+            out.mux(packet)
+    buffer.seek(0)
+    with av.open(buffer) as container:
+        container.streams.video[0].thread_count = 1
+        return [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
