@@ -78,17 +78,19 @@ class Compared(nn.Module):
 class FrameModel(nn.Module):
     """n x 3 x 256 x 256 RGB in 0..1 -> forged logit n, recaptured logit n, heat map n x 16 x 16 (forged logits).
 
-    `widths` sizes the trunk; `colour`, `learned` and `thumbnail` switch branches off for the ablation.
+    `widths` sizes the trunk; `planes` are those of Y, Cr, Cb (0, 1, 2) whose bands are looked at; `learned` and
+    `thumbnail` switch branches off for the ablation.
     """
 
-    def __init__(self, widths: tuple[int, int] = (48, 96), learned: bool = True, thumbnail: bool = True, colour: bool = True):
+    def __init__(self, widths: tuple[int, int] = (48, 96), learned: bool = True, thumbnail: bool = True,
+                 planes: tuple[int, ...] = (0, 1, 2)):
         super().__init__()
-        self.options = {"widths": list(widths), "learned": learned, "thumbnail": thumbnail, "colour": colour}
+        self.options = {"widths": list(widths), "learned": learned, "thumbnail": thumbnail, "planes": list(planes)}
         a, b = widths
-        self.bands, self.colour, self.thumbnail = Bands(), colour, thumbnail
+        self.bands, self.planes, self.thumbnail = Bands(), list(planes), thumbnail
         # Filters of the finest band, of which only the energy counts, like that of the fixed ones.
-        self.learned = nn.Conv2d(3, 24, 6, 4, 1, bias=False) if learned else None
-        entry = (9 if colour else 3) + (24 if learned else 0) + (3 if thumbnail else 0)
+        self.learned = nn.Conv2d(len(planes), 24, 6, 4, 1, bias=False) if learned else None
+        entry = LEVELS * len(planes) + (24 if learned else 0) + (3 if thumbnail else 0)
         self.enter = nn.Sequential(nn.BatchNorm2d(entry), nn.Conv2d(entry, a, 1, bias=False), nn.BatchNorm2d(a), nn.ReLU())
         self.fine = nn.Sequential(Block(a, a), Block(a, a, kernel=5), Block(a, b, 2))
         self.coarse = nn.Sequential(Block(b, b), Compared(b), Block(b, b, kernel=5), Compared(b), Block(b, b, kernel=5))
@@ -100,13 +102,12 @@ class FrameModel(nn.Module):
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         bands, planes = self.bands(x)
-        if not self.colour:
-            bands = [b[:, :1] for b in bands]
+        bands = [b[:, self.planes] for b in bands]
         parts = [torch.log(F.avg_pool2d(b.abs(), 8 >> level) + 0.1) for level, b in enumerate(bands)]
         if self.learned is not None:
             # Residuals are small; beyond a few steps they are edges, which say little.
-            fine = torch.tanh(bands[0] / 6) if self.colour else torch.tanh(bands[0] / 6).expand(-1, 3, -1, -1)
-            parts.append(torch.log(F.avg_pool2d(self.learned(fine).abs(), 2) + 0.02))
+            fine = self.learned(torch.tanh(bands[0] / 6))
+            parts.append(torch.log(F.avg_pool2d(fine.abs(), 2) + 0.02))
         if self.thumbnail:
             parts.append(F.avg_pool2d(planes, 2) / 64)
         out = self.coarse(self.fine(self.enter(torch.cat(parts, 1))))

@@ -134,7 +134,7 @@ def train(training: Path, validation: Path, out: Path, steps: int, pairs: int = 
         schedule.load_state_dict(held["schedule"])
         done, history = held["step"], held["history"]
     # The mean of the last weights generalises better than the last ones.
-    mean = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998), use_buffers=True)
+    mean = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.99), use_buffers=True)
     if checkpoint.is_file():
         mean.load_state_dict(held["mean"])
     rng, sums = np.random.default_rng(done), {}
