@@ -5,6 +5,7 @@ use super::light::{Light, Room};
 use super::motion::{Hand, Motion};
 use super::print::{self, Page};
 use super::random::{Use, rng};
+use super::faces::Props;
 use super::source::{BoxSource, Clock, FrameSource, Scene};
 use super::warp::{Kernel, warp};
 use super::{Attack, Family};
@@ -90,7 +91,7 @@ impl Attack for Photo {
         true
     }
 
-    fn render<'a>(&'a self, mut source: BoxSource<'a>, seed: u64) -> Result<Box<dyn Scene + 'a>> {
+    fn render<'a>(&'a self, mut source: BoxSource<'a>, seed: u64, _props: &'a Props) -> Result<Box<dyn Scene + 'a>> {
         self.check()?;
         let still = self.pick(&mut source, seed)?;
         let mut info = source.info().clone();
