@@ -62,8 +62,14 @@ pub fn answer<Q: DeserializeOwned, A: Serialize>(
 #[derive(Clone, Debug)]
 pub enum Progress<A> {
     /// Seconds of its stream are done.
-    At { index: usize, seconds: f64 },
-    Done { index: usize, result: Result<A, String> },
+    At {
+        index: usize,
+        seconds: f64,
+    },
+    Done {
+        index: usize,
+        result: Result<A, String>,
+    },
 }
 
 /// Does `count` tasks in `jobs` processes, each started with `start` (see [`answer`]), and tells `hear` of it on this

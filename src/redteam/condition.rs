@@ -1,8 +1,8 @@
 //! A condition as the catalogue writes it down, and the record beside a rendered file.
 
 use super::{
-    Animate, Attack, Cadence, Cover, Daily, Family, Freeze, Gate, Generator, Photo, Present, Reencode, Replay, Restore, Splice,
-    Stall, Swap,
+    Animate, Attack, Cadence, Cover, Daily, Family, Freeze, Gate, Generator, Photo, Present, Reencode,
+    Replay, Restore, Splice, Stall, Swap,
 };
 use crate::recorded::Codec;
 use serde::{Deserialize, Serialize};

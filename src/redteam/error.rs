@@ -30,7 +30,9 @@ pub enum Error {
     Json(#[from] serde_json::Error),
     #[error("the faces cannot be found: {0}")]
     Faces(String),
-    #[error("there is no face in the recording that could be used; give one that shows a face from the front")]
+    #[error(
+        "there is no face in the recording that could be used; give one that shows a face from the front"
+    )]
     NoFace,
     #[error("{attack} needs {what}; give more than one source, or a longer recording")]
     Missing { attack: &'static str, what: &'static str },

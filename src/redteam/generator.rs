@@ -62,7 +62,12 @@ impl Attack for Generator {
         false
     }
 
-    fn render<'a>(&'a self, source: BoxSource<'a>, seed: u64, _props: &'a Props) -> Result<Box<dyn Scene + 'a>> {
+    fn render<'a>(
+        &'a self,
+        source: BoxSource<'a>,
+        seed: u64,
+        _props: &'a Props,
+    ) -> Result<Box<dyn Scene + 'a>> {
         self.check()?;
         let info = source.info().clone();
         let engine = if self.bin.trim().is_empty() {
@@ -71,7 +76,15 @@ impl Attack for Generator {
             Engine::Bin(Pipe::start(&self.bin, &info)?)
         };
         let patience = Duration::from_secs_f64(self.patience);
-        Ok(Box::new(Generated { source, info, engine, patience, waiting: VecDeque::new(), ended: false, onset: None }))
+        Ok(Box::new(Generated {
+            source,
+            info,
+            engine,
+            patience,
+            waiting: VecDeque::new(),
+            ended: false,
+            onset: None,
+        }))
     }
 }
 
@@ -175,7 +188,8 @@ impl Pipe {
         let wrong = |e: String| Error::Generator(format!("the bin does not work: {e}"));
         gst::init().map_err(|e| wrong(e.to_string()))?;
         let (n, d) = info.fps.unwrap_or((25, 1));
-        let caps = format!("video/x-raw,format=I420,width={},height={},framerate={n}/{d}", info.width, info.height);
+        let caps =
+            format!("video/x-raw,format=I420,width={},height={},framerate={n}/{d}", info.width, info.height);
         let size = format!("video/x-raw,format=I420,width={},height={}", info.width, info.height);
         let line = format!(
             "appsrc name=in format=time caps={caps} ! videoconvert ! {bin} ! videoconvert ! {size} ! appsink name=out sync=false"
@@ -197,7 +211,8 @@ impl Pipe {
         let caps = sample.caps().ok_or_else(wrong)?;
         let info = gstreamer_video::VideoInfo::from_caps(caps).map_err(|_| wrong())?;
         let buffer = sample.buffer().ok_or_else(wrong)?;
-        let frame = gstreamer_video::VideoFrameRef::from_buffer_ref_readable(buffer, &info).map_err(|_| wrong())?;
+        let frame =
+            gstreamer_video::VideoFrameRef::from_buffer_ref_readable(buffer, &info).map_err(|_| wrong())?;
         let mut data = Vec::with_capacity(info.size());
         let sizes = [(info.width(), info.height()), (info.width().div_ceil(2), info.height().div_ceil(2))];
         for plane in 0..3u32 {
@@ -249,7 +264,9 @@ impl Generated<'_> {
                     if let Some(b) = buffer.get_mut() {
                         b.set_duration(gst::ClockTime::from_nseconds(self.info.frame_ns()));
                     }
-                    p.source.push_buffer(buffer).map_err(|e| Error::Generator(format!("the bin stopped: {e}")))?;
+                    p.source
+                        .push_buffer(buffer)
+                        .map_err(|e| Error::Generator(format!("the bin stopped: {e}")))?;
                 }
             }
         }
@@ -262,7 +279,9 @@ impl Generated<'_> {
             Engine::Program(p) => match p.output.recv_timeout(self.patience) {
                 Ok(picture) => Ok(picture),
                 Err(RecvTimeoutError::Timeout) => Err(p.broken(&silent)),
-                Err(RecvTimeoutError::Disconnected) => Err(p.broken("ended with fewer pictures than it was given")),
+                Err(RecvTimeoutError::Disconnected) => {
+                    Err(p.broken("ended with fewer pictures than it was given"))
+                }
             },
             Engine::Bin(p) => {
                 let begun = Instant::now();
@@ -275,7 +294,9 @@ impl Generated<'_> {
                         return Err(Error::Generator(format!("the bin failed: {}", e.error())));
                     }
                     if p.sink.is_eos() {
-                        return Err(Error::Generator("the bin ended with fewer pictures than it was given".into()));
+                        return Err(Error::Generator(
+                            "the bin ended with fewer pictures than it was given".into(),
+                        ));
                     }
                     if begun.elapsed() > self.patience {
                         return Err(Error::Generator(format!("the bin {silent}")));

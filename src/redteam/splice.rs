@@ -1,8 +1,8 @@
 //! Partial attack: genuine for a while, then another attack, in one unbroken stream.
 
 use super::error::{Error, Result, within};
-use super::photo::Photo;
 use super::faces::Props;
+use super::photo::Photo;
 use super::source::{BoxSource, Chain, FrameSource, Scene};
 use super::{Attack, Family, Kind};
 use crate::recorded::{Frame, StreamInfo};
@@ -41,7 +41,12 @@ impl Attack for Splice {
         self.then.as_attack().endless()
     }
 
-    fn render<'a>(&'a self, source: BoxSource<'a>, seed: u64, props: &'a Props) -> Result<Box<dyn Scene + 'a>> {
+    fn render<'a>(
+        &'a self,
+        source: BoxSource<'a>,
+        seed: u64,
+        props: &'a Props,
+    ) -> Result<Box<dyn Scene + 'a>> {
         self.check()?;
         let info = source.info().clone();
         Ok(Box::new(Spliced {

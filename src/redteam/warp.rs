@@ -52,7 +52,12 @@ impl Bend {
 }
 
 /// As [`warp`], of a sheet that is bent.
-pub(crate) fn warp_bent(print: &Frame, to_picture: &Matrix3<f64>, bend: Bend, kernel: &Kernel) -> Option<Frame> {
+pub(crate) fn warp_bent(
+    print: &Frame,
+    to_picture: &Matrix3<f64>,
+    bend: Bend,
+    kernel: &Kernel,
+) -> Option<Frame> {
     let back = to_picture.try_inverse()?;
     let mut out = print.clone();
     let planes = print.planes();

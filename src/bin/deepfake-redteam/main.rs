@@ -1,5 +1,6 @@
 //! `deepfake-redteam`: attacks made from genuine recordings, and how many of them the detector misses.
 
+mod adapt;
 mod render;
 mod run;
 
@@ -22,6 +23,8 @@ struct Cli {
 enum Command {
     /// Try the conditions of a catalogue on recordings, and report which attacks were missed.
     Run(Box<run::Run>),
+    /// Look for the parameters of a family that the detector sees least of.
+    Adapt(adapt::Adapt),
     /// Render one attack to an MP4 file, with a .json beside it that says what it holds.
     Render(Box<render::Render>),
     /// List the attacks and their default parameters.
@@ -51,6 +54,7 @@ fn list(json: bool) -> Result<(), Box<dyn std::error::Error>> {
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(args) => run::run(&args),
+        Command::Adapt(args) => adapt::adapt(&args),
         Command::Render(args) => render::render(&args),
         Command::List { json } => match list(json) {
             Ok(()) => ExitCode::SUCCESS,

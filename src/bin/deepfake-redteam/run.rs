@@ -3,8 +3,8 @@
 use clap::{Args, ValueEnum};
 use gstdeepfake::batch::process::{Progress, answer, each};
 use gstdeepfake::redteam::run::{
-    Baseline, Judged, Outcome, Plan, Row, Rows, SCHEMA_VERSION, Setting, Store, Task, Trial, evaluate, load, report,
-    sources, tally,
+    Baseline, Judged, Outcome, Plan, Row, Rows, SCHEMA_VERSION, Setting, Store, Task, Trial, evaluate, load,
+    report, sources, tally,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ use wildmatch::WildMatch;
 
 #[derive(Debug, Args)]
 pub struct Run {
-    /// Genuine recordings, pictures of faces, or folders of them.
+    /// Genuine recordings, pictures of faces, or folders of them; NAME=PATH says who it shows.
     #[arg(required_unless_present = "list")]
     sources: Vec<PathBuf>,
     /// What to try [default: the catalogue that is built in].
@@ -145,7 +145,8 @@ pub fn run(args: &Run) -> ExitCode {
 impl Run {
     fn wants(&self, trial: &Trial) -> bool {
         let family = trial.name.split('/').next().unwrap_or_default();
-        let named = self.condition.is_empty() || self.condition.iter().any(|g| WildMatch::new(g).matches(&trial.name));
+        let named = self.condition.is_empty()
+            || self.condition.iter().any(|g| WildMatch::new(g).matches(&trial.name));
         let quick = !self.quick || (trial.first && trial.seconds.is_none_or(|s| s <= QUICK_LONGEST));
         quick && named && (self.family.is_empty() || self.family.iter().any(|f| f == family))
     }
@@ -180,7 +181,9 @@ impl Run {
         };
         let tasks = plan.tasks();
         if tasks.is_empty() && self.shard.1 == 1 {
-            return Err("no recording is long enough for any condition; give longer ones, or fewer --seconds".into());
+            return Err(
+                "no recording is long enough for any condition; give longer ones, or fewer --seconds".into(),
+            );
         }
         let (mut file, known) = match self.results.as_deref().map(Rows::open).transpose()? {
             Some((file, known)) => (Some(file), known),
@@ -226,8 +229,13 @@ impl Run {
         if let Some(path) = &self.report {
             let now = gstreamer::glib::DateTime::now_utc().and_then(|t| t.format("%Y-%m-%d %H:%M UTC"));
             let made = now.map(|t| t.to_string()).unwrap_or_default();
-            let input =
-                report::Input { rows: &rows, tallies: &tallies, change: change.as_ref(), made: &made, speed: &speed };
+            let input = report::Input {
+                rows: &rows,
+                tallies: &tallies,
+                change: change.as_ref(),
+                made: &made,
+                speed: &speed,
+            };
             std::fs::write(path, report::html(&input)?)?;
         }
         if interrupted {
@@ -255,14 +263,17 @@ impl Run {
         };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let bar = ProgressBar::with_draw_target(Some(todo.len() as u64), ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template("{pos}/{len} evaluations [{bar:30}] {eta:>4} left, {msg}") {
+        if let Ok(style) =
+            ProgressStyle::with_template("{pos}/{len} evaluations [{bar:30}] {eta:>4} left, {msg}")
+        {
             bar.set_style(style.progress_chars("=> "));
         }
         bar.enable_steady_tick(std::time::Duration::from_millis(500));
         let wanted = self.first_of_each(todo);
         let request = |index: usize| {
             let picture = wanted.contains(&index);
-            todo.get(index).map(|task| Request { task: task.clone(), setting: Setting { picture, ..setting.clone() } })
+            todo.get(index)
+                .map(|task| Request { task: task.clone(), setting: Setting { picture, ..setting.clone() } })
         };
         let begun = Instant::now();
         let (mut done, mut wrong, mut failed) = (0u32, 0u32, 0u32);
@@ -311,7 +322,7 @@ fn row(task: &Task, setting: &Setting, result: Result<Box<Judged>, String>) -> R
 }
 
 /// Set by the first Ctrl-C (or a polite kill); the second ends the program at once.
-fn interruption() -> std::io::Result<Arc<AtomicBool>> {
+pub fn interruption() -> std::io::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         // In this order: the first signal finds the flag unset.

@@ -105,7 +105,8 @@ fn membrane(edge: &[f32], mask: &[f32], w: usize, h: usize) -> Vec<f32> {
         let known: Vec<f32> = mask.iter().map(|m| 1.0 - m).collect();
         let weighted: Vec<f32> = edge.iter().zip(&known).map(|(e, k)| e * k).collect();
         let (sums, weights) = (shrink(&weighted, w, h, |a, b| a + b), shrink(&known, w, h, |a, b| a + b));
-        let mean: Vec<f32> = sums.iter().zip(&weights).map(|(s, k)| if *k > 0.0 { s / k } else { 0.0 }).collect();
+        let mean: Vec<f32> =
+            sums.iter().zip(&weights).map(|(s, k)| if *k > 0.0 { s / k } else { 0.0 }).collect();
         let coarse = scale(&membrane(&mean, &coarse_mask, cw, ch), (cw, ch), (w, h));
         for ((f, c), m) in field.iter_mut().zip(coarse).zip(mask) {
             if *m > 0.5 {
@@ -114,7 +115,11 @@ fn membrane(edge: &[f32], mask: &[f32], w: usize, h: usize) -> Vec<f32> {
         }
     } else {
         // Unknown at the coarsest: the mean of what is known.
-        let (sum, n) = edge.iter().zip(mask).filter(|(_, m)| **m <= 0.5).fold((0.0, 0.0), |(s, n), (e, _)| (s + e, n + 1.0));
+        let (sum, n) = edge
+            .iter()
+            .zip(mask)
+            .filter(|(_, m)| **m <= 0.5)
+            .fold((0.0, 0.0), |(s, n), (e, _)| (s + e, n + 1.0));
         let mean = if n > 0.0 { sum / n } else { 0.0 };
         field.iter_mut().zip(mask).filter(|(_, m)| **m > 0.5).for_each(|(f, _)| *f = mean);
     }
@@ -173,7 +178,11 @@ mod tests {
         let mut target = tile(scene);
         // The same content, 40 brighter: seamless cloning must not see the difference.
         blend(&mut target, tile(|x, y| scene(x, y) + 40.0), &disc(), Blend::Poisson, 1.0, 1.0);
-        let worst = target.planes[0].iter().zip(&tile(scene).planes[0]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        let worst = target.planes[0]
+            .iter()
+            .zip(&tile(scene).planes[0])
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0, f32::max);
         assert!(worst < 1.5, "{worst}");
         let mut target = tile(scene);
         blend(&mut target, tile(|x, y| scene(x, y) + 40.0), &disc(), Blend::Alpha, 1.0, 1.0);
@@ -196,7 +205,14 @@ mod tests {
     fn colours_are_made_alike() {
         let mut target = tile(|x, y| 100.0 + ((x * 7 + y * 3) % 11) as f32);
         let (mean, _) = target.moments(0, &disc());
-        blend(&mut target, tile(|x, y| 20.0 + ((x * 3 + y * 5) % 17) as f32), &disc(), Blend::Colour, 2.0, 1.0);
+        blend(
+            &mut target,
+            tile(|x, y| 20.0 + ((x * 3 + y * 5) % 17) as f32),
+            &disc(),
+            Blend::Colour,
+            2.0,
+            1.0,
+        );
         assert!((target.moments(0, &disc()).0 - mean).abs() < 1.0);
     }
 }

@@ -54,8 +54,14 @@ pub fn eyes() -> (Vec<usize>, Vec<usize>) {
 
 /// The points that a landmark detector of few points would give.
 pub fn sparse() -> Vec<usize> {
-    let mut all: Vec<usize> =
-        OVAL.iter().step_by(2).chain(EYE_REGION.iter()).chain(LIPS.iter().step_by(2)).chain(&NOSE).copied().collect();
+    let mut all: Vec<usize> = OVAL
+        .iter()
+        .step_by(2)
+        .chain(EYE_REGION.iter())
+        .chain(LIPS.iter().step_by(2))
+        .chain(&NOSE)
+        .copied()
+        .collect();
     all.sort_unstable();
     all.dedup();
     all
@@ -94,8 +100,10 @@ mod tests {
     #[test]
     fn an_affine_move_is_found() {
         let from: Vec<[f32; 3]> = (0..20).map(|i| [(i * 7 % 50) as f32, (i * 13 % 40) as f32, 0.0]).collect();
-        let to: Vec<[f32; 3]> =
-            from.iter().map(|p| [1.2 * p[0] - 0.1 * p[1] + 4.0, 0.2 * p[0] + 0.9 * p[1] - 3.0, 0.0]).collect();
+        let to: Vec<[f32; 3]> = from
+            .iter()
+            .map(|p| [1.2 * p[0] - 0.1 * p[1] + 4.0, 0.2 * p[0] + 0.9 * p[1] - 3.0, 0.0])
+            .collect();
         for (a, b) in affine(&from, &to).iter().zip(&to) {
             assert!((a[0] - b[0]).abs() < 1e-3 && (a[1] - b[1]).abs() < 1e-3);
         }

@@ -48,7 +48,12 @@ impl Attack for Restore {
         false
     }
 
-    fn render<'a>(&'a self, source: BoxSource<'a>, _seed: u64, props: &'a Props) -> Result<Box<dyn Scene + 'a>> {
+    fn render<'a>(
+        &'a self,
+        source: BoxSource<'a>,
+        _seed: u64,
+        props: &'a Props,
+    ) -> Result<Box<dyn Scene + 'a>> {
         self.check()?;
         let info = source.info().clone();
         drop(props.faces()?);

@@ -110,12 +110,19 @@ impl Attack for Swap {
         false
     }
 
-    fn render<'a>(&'a self, source: BoxSource<'a>, seed: u64, props: &'a Props) -> Result<Box<dyn Scene + 'a>> {
+    fn render<'a>(
+        &'a self,
+        source: BoxSource<'a>,
+        seed: u64,
+        props: &'a Props,
+    ) -> Result<Box<dyn Scene + 'a>> {
         self.check()?;
         let info = source.info().clone();
         let missing = |what| Error::Missing { attack: "swap", what };
         let donor = match self.donor {
-            Donor::Other | Donor::Still => Some(props.other.as_ref().ok_or(missing("a recording of another person"))?),
+            Donor::Other | Donor::Still => {
+                Some(props.other.as_ref().ok_or(missing("a recording of another person"))?)
+            }
             Donor::Later => Some(props.later.as_ref().ok_or(missing("another time of the recording"))?),
             Donor::Own => None,
         };

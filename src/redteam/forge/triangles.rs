@@ -17,8 +17,7 @@ impl Triangles {
 
     /// In the order in which they are to be painted: what lies behind first (nearer is smaller).
     fn far_first(&self, points: &[[f32; 3]]) -> Vec<[usize; 3]> {
-        let depth =
-            |t: &[usize; 3]| t.iter().map(|i| points.get(*i).map_or(0.0, |p| p[2])).sum::<f32>();
+        let depth = |t: &[usize; 3]| t.iter().map(|i| points.get(*i).map_or(0.0, |p| p[2])).sum::<f32>();
         let mut sorted = self.0.clone();
         sorted.sort_by(|a, b| depth(b).total_cmp(&depth(a)));
         sorted
@@ -38,7 +37,11 @@ impl<'a> Sampler<'a> {
     #[inline]
     pub fn at(&self, x: f32, y: f32) -> [f32; 3] {
         let [luma, u, v] = &self.0;
-        [bilinear(luma, x - 0.5, y - 0.5), bilinear(u, x / 2.0 - 0.5, y / 2.0 - 0.5), bilinear(v, x / 2.0 - 0.5, y / 2.0 - 0.5)]
+        [
+            bilinear(luma, x - 0.5, y - 0.5),
+            bilinear(u, x / 2.0 - 0.5, y / 2.0 - 0.5),
+            bilinear(v, x / 2.0 - 0.5, y / 2.0 - 0.5),
+        ]
     }
 }
 
@@ -70,9 +73,8 @@ pub fn paint(
     let order = if deep { triangles.far_first(to) } else { triangles.0.clone() };
     for t in order {
         let corner = |points: &[[f32; 3]], i: usize| points.get(i).map(|p| [p[0], p[1]]);
-        let corners = |points: &[[f32; 3]]| {
-            Some([corner(points, t[0])?, corner(points, t[1])?, corner(points, t[2])?])
-        };
+        let corners =
+            |points: &[[f32; 3]]| Some([corner(points, t[0])?, corner(points, t[1])?, corner(points, t[2])?]);
         if let (Some(a), Some(b)) = (corners(from), corners(to)) {
             triangle(tile, source, a, b, &mut covered);
         }
@@ -80,7 +82,13 @@ pub fn paint(
     covered
 }
 
-fn triangle(tile: &mut Tile, source: &Sampler<'_>, from: [[f32; 2]; 3], to: [[f32; 2]; 3], covered: &mut [f32]) {
+fn triangle(
+    tile: &mut Tile,
+    source: &Sampler<'_>,
+    from: [[f32; 2]; 3],
+    to: [[f32; 2]; 3],
+    covered: &mut [f32],
+) {
     let [a, b, c] = to.map(|p| [p[0] - tile.x as f32, p[1] - tile.y as f32]);
     let area = (b[0] - a[0]) * (c[1] - a[1]) - (c[0] - a[0]) * (b[1] - a[1]);
     if area.abs() < 1e-4 || !area.is_finite() {

@@ -71,8 +71,12 @@ impl Baseline {
             let judged = row.judged()?;
             // Digits beyond these are a matter of the machine.
             let score = (judged.score * 10.0).round() / 10.0;
-            let entry =
-                Entry { condition: row.condition.clone(), attack: row.is_attack(), wrong: row.wrong()?, score };
+            let entry = Entry {
+                condition: row.condition.clone(),
+                attack: row.is_attack(),
+                wrong: row.wrong()?,
+                score,
+            };
             Some((row.key.clone(), entry))
         };
         Self {
@@ -119,7 +123,8 @@ impl Baseline {
             };
             if wrong { change.worse.push(flip) } else { change.better.push(flip) }
         }
-        change.p = crate::evaluation::compare::mcnemar_exact(change.better.len() as u64, change.worse.len() as u64);
+        change.p =
+            crate::evaluation::compare::mcnemar_exact(change.better.len() as u64, change.worse.len() as u64);
         change
     }
 }

@@ -207,11 +207,14 @@ fn expand(
         let noise = table.remove("noise").and_then(|n| n.as_float().or(n.as_integer().map(|i| i as f64)));
         let noise = noise.or(v.noise).unwrap_or(family.noise);
         named_generator(&mut table, file).map_err(|e| reader.wrong(&at, e))?;
-        let kind = Kind::deserialize(Value::Table(table)).map_err(|e| reader.wrong(&at, format!("{name}: {}", e.message())))?;
+        let kind = Kind::deserialize(Value::Table(table))
+            .map_err(|e| reader.wrong(&at, format!("{name}: {}", e.message())))?;
         let attack = kind.as_attack();
         attack.check().map_err(|e| reader.wrong(&at, format!("{name}: {e}")))?;
         let (seconds, needs) = (v.seconds.or(family.seconds), v.needs.or(family.needs));
-        for (value, what) in [(noise, "noise"), (seconds.unwrap_or(1.0), "seconds"), (needs.unwrap_or(1.0), "needs")] {
+        for (value, what) in
+            [(noise, "noise"), (seconds.unwrap_or(1.0), "seconds"), (needs.unwrap_or(1.0), "needs")]
+        {
             let low = if what == "noise" { 0.0 } else { 0.5 };
             if !(low..=600.0).contains(&value) {
                 return Err(reader.wrong(&at, format!("{name}: `{what}` is {value}; give {low} to 600")));
@@ -219,7 +222,8 @@ fn expand(
         }
         for channel in v.channels.as_ref().unwrap_or(&family.channels) {
             let known = file.channel.get(channel.get_ref()).map(Spanned::get_ref);
-            let missing = || reader.wrong(&channel.span(), format!("there is no channel `{}`", channel.get_ref()));
+            let missing =
+                || reader.wrong(&channel.span(), format!("there is no channel `{}`", channel.get_ref()));
             trials.push(Trial {
                 name: format!("{}/{name}/{}", family.name.get_ref(), channel.get_ref()),
                 family: attack.family(),
@@ -243,8 +247,13 @@ fn named_generator(table: &mut Table, file: &File) -> Result<(), String> {
         return Ok(());
     }
     let Some(name) = table.remove("name") else { return Ok(()) };
-    let known = name.as_str().and_then(|n| file.generator.get(n)).ok_or(format!("there is no generator `{}`", name.as_str().unwrap_or("?")))?;
-    let Ok(Value::Table(parts)) = Value::try_from(known.get_ref()) else { return Err("the generator is no table".into()) };
+    let known = name
+        .as_str()
+        .and_then(|n| file.generator.get(n))
+        .ok_or(format!("there is no generator `{}`", name.as_str().unwrap_or("?")))?;
+    let Ok(Value::Table(parts)) = Value::try_from(known.get_ref()) else {
+        return Err("the generator is no table".into());
+    };
     join(table, &parts);
     Ok(())
 }

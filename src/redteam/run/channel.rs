@@ -58,7 +58,11 @@ impl Channel {
         let bits = u64::from(rate) * 1000;
         let lost = self.loss > 0.0;
         let wire = |pay: &str, depay: &str| {
-            if lost { format!("{pay} mtu=1200 ! identity name=wire{number} silent=true ! {depay} ! ") } else { String::new() }
+            if lost {
+                format!("{pay} mtu=1200 ! identity name=wire{number} silent=true ! {depay} ! ")
+            } else {
+                String::new()
+            }
         };
         match self.codec {
             None => String::new(),
@@ -83,14 +87,17 @@ impl Channel {
                 " ! av1enc usage-profile=realtime cpu-used=10 threads=1 lag-in-frames=0 target-bitrate={rate} \
                  end-usage=cbr keyframe-max-dist=50 ! av1parse ! av1dec"
             ),
-            Some(Coding::Jpeg) => format!(" ! jpegenc quality={} ! jpegdec", self.rate.unwrap_or(50).min(100)),
+            Some(Coding::Jpeg) => {
+                format!(" ! jpegenc quality={} ! jpegdec", self.rate.unwrap_or(50).min(100))
+            }
         }
     }
 
     /// The elements between the attacker and the detector, as a launch line that begins with `!` or is empty.
     pub(super) fn line(&self, info: &StreamInfo) -> String {
         let size = |lines: u32| {
-            let width = (u64::from(info.width) * u64::from(lines) / u64::from(info.height.max(1))) as u32 & !1;
+            let width =
+                (u64::from(info.width) * u64::from(lines) / u64::from(info.height.max(1))) as u32 & !1;
             format!(" ! videoscale ! video/x-raw,width={},height={}", width.max(16), lines & !1)
         };
         let mut line = String::new();

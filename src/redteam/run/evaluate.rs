@@ -9,8 +9,8 @@ use super::work::Task;
 use crate::analysis::cusum::threshold;
 use crate::analysis::engine::HYPOTHESES;
 use crate::batch::{self, Collector};
-use crate::recorded::{Codec, Frame};
 use crate::message;
+use crate::recorded::{Codec, Frame};
 use gst::prelude::*;
 use gstreamer as gst;
 use gstreamer_app::AppSrc;
@@ -88,9 +88,8 @@ pub fn evaluate(
     let begun = Instant::now();
     let faces = task.trial.kind.needs_faces();
     let other = task.other.as_ref().filter(|_| task.trial.kind.needs_another());
-    let scenery = store
-        .scenery(&task.source, other, (task.window, task.take), faces)
-        .map_err(|e| e.to_string())?;
+    let scenery =
+        store.scenery(&task.source, other, (task.window, task.take), faces).map_err(|e| e.to_string())?;
     let condition = Condition {
         name: task.trial.name.clone(),
         kind: task.trial.kind.clone(),
@@ -125,7 +124,9 @@ pub fn evaluate(
     let mut collector = Collector::new(threshold(mean, HYPOTHESES));
     let bus = pipeline.bus().ok_or("the pipeline has no bus")?;
     if pipeline.set_state(gst::State::Playing).is_err() {
-        return Err(drain(&bus, &mut collector).err().unwrap_or_else(|| "the pipeline does not start".into()));
+        return Err(drain(&bus, &mut collector)
+            .err()
+            .unwrap_or_else(|| "the pipeline does not start".into()));
     }
     let (mut size, mut told) = ((0, 0), Instant::now());
     let mut moved = Instant::now();
@@ -135,7 +136,8 @@ pub fn evaluate(
         }
         if size != (frame.width(), frame.height()) {
             size = (frame.width(), frame.height());
-            let caps: gst::Caps = caps_of(&info, size.0, size.1).parse().map_err(|_| "the format is unknown")?;
+            let caps: gst::Caps =
+                caps_of(&info, size.0, size.1).parse().map_err(|_| "the format is unknown")?;
             input.set_caps(Some(&caps));
         }
         moved = Instant::now();
@@ -192,7 +194,9 @@ fn drain(bus: &gst::Bus, collector: &mut Collector) -> Result<bool, String> {
 fn hear(message: &gst::Message, collector: &mut Collector) -> Result<bool, String> {
     match message.view() {
         gst::MessageView::Eos(_) => return Ok(true),
-        gst::MessageView::Error(e) => return Err(format!("{}: {}", e.src().map_or_else(String::new, |s| s.name().into()), e.error())),
+        gst::MessageView::Error(e) => {
+            return Err(format!("{}: {}", e.src().map_or_else(String::new, |s| s.name().into()), e.error()));
+        }
         _ => match message::parse(message) {
             Some(Ok(m)) => collector.hear(&m),
             Some(Err(e)) => return Err(format!("a message is not understood: {e}")),

@@ -1,5 +1,6 @@
 //! The self-test: conditions of a catalogue, each rendered, sent through a channel, and judged by the very element.
 
+mod adapt;
 mod baseline;
 mod catalogue;
 mod channel;
@@ -10,6 +11,7 @@ mod takes;
 mod tally;
 mod work;
 
+pub use adapt::Search;
 pub use baseline::{Baseline, BaselineError, Change, Flip};
 pub use catalogue::{CatalogueError, Trial, load, parse};
 pub use channel::{Channel, Coding};

@@ -21,6 +21,8 @@ pub struct Input<'a> {
     pub speed: &'a str,
 }
 
+const MISSED: &str = "missed: APCER";
+
 #[derive(Serialize)]
 struct Page {
     style: &'static str,
@@ -29,12 +31,20 @@ struct Page {
     speed: String,
     cards: Vec<(String, &'static str, &'static str)>,
     facts: Vec<(&'static str, String)>,
-    families: Vec<Line>,
-    attacks: Vec<Line>,
-    controls: Vec<Line>,
+    sections: Vec<Section>,
     pictures: Vec<Picture>,
     failures: Vec<(String, String, usize)>,
     change: Option<Changed>,
+}
+
+#[derive(Serialize)]
+struct Section {
+    id: &'static str,
+    title: &'static str,
+    what: &'static str,
+    /// The last line is the sum of the others.
+    sum: bool,
+    lines: Vec<Line>,
 }
 
 #[derive(Serialize)]
@@ -143,7 +153,11 @@ pub fn html(input: &Input<'_>) -> Result<String, report::Error> {
         cards: vec![
             (t.attacks.len().to_string(), "attack conditions", ""),
             (format!("{missed} of {attacks}"), "attacks missed", if missed > 0 { "attack some" } else { "" }),
-            (format!("{alarmed} of {honest}"), "controls alarmed", if alarmed > 0 { "attack some" } else { "" }),
+            (
+                format!("{alarmed} of {honest}"),
+                "controls alarmed",
+                if alarmed > 0 { "attack some" } else { "" },
+            ),
             (failed.to_string(), "could not be run", if failed > 0 { "failed some" } else { "" }),
         ],
         facts: vec![
@@ -151,11 +165,29 @@ pub fn html(input: &Input<'_>) -> Result<String, report::Error> {
             ("alert threshold", format!("{threshold:.1} nats")),
             ("models", tame(&models.join(", ")).into_owned()),
         ],
-        families,
-        attacks: lines(&t.attacks)?,
-        controls,
+        sections: vec![
+            Section { id: "families", title: "Families", what: MISSED, sum: true, lines: families },
+            Section {
+                id: "controls",
+                title: "Controls, which must not alarm",
+                what: "alarmed: BPCER",
+                sum: true,
+                lines: controls,
+            },
+            Section {
+                id: "attacks",
+                title: "Attacks, worst first",
+                what: MISSED,
+                sum: false,
+                lines: lines(&t.attacks)?,
+            },
+        ],
         pictures: pictures(input),
-        failures: t.failures.iter().map(|(c, r, n)| (tame(c).into_owned(), tame(r).into_owned(), *n)).collect(),
+        failures: t
+            .failures
+            .iter()
+            .map(|(c, r, n)| (tame(c).into_owned(), tame(r).into_owned(), *n))
+            .collect(),
         change: input.change.map(changed),
     };
     report::page("redteam.html", include_str!("redteam.html"), page)

@@ -128,7 +128,9 @@ impl Row {
 pub enum RowError {
     #[error("cannot read or write {path}: {source}; check the place and its permissions")]
     File { path: PathBuf, source: std::io::Error },
-    #[error("{path}, line {line} is no result of this program: {message}; name the file that --results wrote")]
+    #[error(
+        "{path}, line {line} is no result of this program: {message}; name the file that --results wrote"
+    )]
     Line { path: PathBuf, line: usize, message: String },
 }
 
@@ -145,7 +147,8 @@ impl Rows {
     pub fn open(path: &Path) -> Result<(Self, Vec<Row>), RowError> {
         let failed = |source| RowError::File { path: path.into(), source };
         let mut options = OpenOptions::new();
-        let mut file = options.read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
+        let mut file =
+            options.read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
         let (rows, whole) = parse(&file, path)?;
         file.set_len(whole).and_then(|()| file.seek(SeekFrom::End(0))).map_err(failed)?;
         Ok((Self { file, path: path.into() }, rows))

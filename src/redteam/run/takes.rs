@@ -26,36 +26,47 @@ pub struct Source {
     pub name: String,
     pub path: PathBuf,
     pub bytes: u64,
+    /// Who it shows, if the user says so.
+    pub person: Option<String>,
     pub still: bool,
     /// Seconds.
     pub length: f64,
 }
 
-/// The recordings among `arguments`: files, and what lies in folders, each once.
+/// The recordings among `arguments`: files, and what lies in folders, each once. `NAME=PATH` says who it shows, so that
+/// nobody's face is swapped with their own.
 ///
 /// # Errors
 /// If one cannot be read, or there is none.
 pub fn sources(arguments: &[PathBuf]) -> Result<Vec<Source>> {
-    let kind = |p: &Path| p.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase).unwrap_or_default();
+    let kind =
+        |p: &Path| p.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase).unwrap_or_default();
     let known = |p: &Path| VIDEOS.contains(&kind(p).as_str()) || STILLS.contains(&kind(p).as_str());
-    let mut paths: Vec<PathBuf> = Vec::new();
+    let mut paths: Vec<(PathBuf, Option<String>)> = Vec::new();
     for argument in arguments {
+        let text = argument.to_str().unwrap_or_default();
+        let named = text.split_once('=').filter(|(name, _)| !name.contains('/') && !argument.exists());
+        let person = named.map(|(name, _)| name.to_owned());
+        let argument = &named.map_or_else(|| argument.clone(), |(_, path)| PathBuf::from(path));
         if argument.is_dir() {
-            let entries = walkdir::WalkDir::new(argument).sort_by_file_name().into_iter().filter_map(|e| e.ok());
-            paths.extend(entries.map(|e| e.into_path()).filter(|p| p.is_file() && known(p)));
+            let entries =
+                walkdir::WalkDir::new(argument).sort_by_file_name().into_iter().filter_map(|e| e.ok());
+            let files = entries.map(|e| e.into_path()).filter(|p| p.is_file() && known(p));
+            paths.extend(files.map(|p| (p, person.clone())));
         } else {
-            paths.push(argument.clone());
+            paths.push((argument.clone(), person));
         }
     }
     let mut found: Vec<Source> = Vec::new();
-    for path in paths {
+    for (path, person) in paths {
         let meta = std::fs::metadata(&path).map_err(|source| Error::File { path: path.clone(), source })?;
         let info = Reader::open(&path)?.info().clone();
         let still = info.fps.is_none() || STILLS.contains(&kind(&path).as_str());
         let length = info.duration_ns.map_or(0.0, |ns| ns as f64 / 1e9);
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let source = Source { name, path, bytes: meta.len(), still, length };
-        if !found.iter().any(|f| f.path == source.path || (f.name == source.name && f.bytes == source.bytes)) {
+        let source = Source { name, path, bytes: meta.len(), person, still, length };
+        if !found.iter().any(|f| f.path == source.path || (f.name == source.name && f.bytes == source.bytes))
+        {
             found.push(source);
         }
     }
@@ -182,7 +193,11 @@ impl Store {
 pub(crate) fn caps_of(info: &StreamInfo, width: u32, height: u32) -> String {
     let (n, d) = info.fps.unwrap_or((25, 1));
     let (pn, pd) = info.par;
-    let colour = if info.colorimetry.is_empty() { String::new() } else { format!(",colorimetry=(string){}", info.colorimetry) };
+    let colour = if info.colorimetry.is_empty() {
+        String::new()
+    } else {
+        format!(",colorimetry=(string){}", info.colorimetry)
+    };
     format!(
         "video/x-raw,format=I420,width={width},height={height},framerate={n}/{d},pixel-aspect-ratio={pn}/{pd},\
          interlace-mode=progressive{colour}"

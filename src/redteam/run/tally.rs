@@ -112,7 +112,8 @@ pub fn tally(rows: &[Row]) -> Tallies {
         }
     }
     let each = |attack: bool| {
-        let some = conditions.iter().filter(|(_, rows)| rows.first().is_some_and(|r| r.is_attack() == attack));
+        let some =
+            conditions.iter().filter(|(_, rows)| rows.first().is_some_and(|r| r.is_attack() == attack));
         let mut all: Vec<Tally> =
             some.map(|(name, rows)| Tally::of(name, rows.first().map(|r| r.family), rows)).collect();
         all.sort_by(|a, b| {
@@ -169,7 +170,8 @@ mod tests {
     #[test]
     fn the_worst_comes_first_and_delays_begin_at_the_onset() {
         let a = Family::Forgery;
-        let failed = Row { outcome: Outcome::Failed { reason: "why".into() }, ..row("f/missed/c", a, None, 9.0) };
+        let failed =
+            Row { outcome: Outcome::Failed { reason: "why".into() }, ..row("f/missed/c", a, None, 9.0) };
         let t = tally(&[
             row("f/caught/c", a, Some(3.0), 20.0),
             row("f/caught/c", a, Some(5.0), 21.0),

@@ -78,8 +78,12 @@ impl Plan<'_> {
             }
         }
         let (part, parts) = self.shard;
-        let mut mine: Vec<Task> =
-            all.into_iter().enumerate().filter(|(i, _)| i % parts.max(1) + 1 == part).map(|(_, t)| t).collect();
+        let mut mine: Vec<Task> = all
+            .into_iter()
+            .enumerate()
+            .filter(|(i, _)| i % parts.max(1) + 1 == part)
+            .map(|(_, t)| t)
+            .collect();
         mine.sort_by(|a, b| {
             let place = |t: &Task| (t.source.path.clone(), (t.take * 1000.0) as u64, t.window);
             place(a).cmp(&place(b)).then(a.seed.cmp(&b.seed))
@@ -97,9 +101,11 @@ impl Plan<'_> {
             return None;
         }
         let n = self.sources.len();
-        // The next recording is another person's, as far as this program knows.
+        // Unless the user says who is who, every other recording is another person's.
+        let same = |s: &Source| s.person.is_some() && s.person == source.person;
         let others = (1..n).map(|i| (place + i) % n).filter_map(|i| self.sources.get(i));
-        let other = others.into_iter().find(|s| !s.still && s.takes(take) > 0);
+        let others: Vec<&Source> = others.filter(|s| !s.still && s.takes(take) > 0 && !same(s)).collect();
+        let other = others.get(round % others.len().max(1)).copied();
         Some(Task {
             trial: trial.clone(),
             source: source.clone(),
@@ -119,14 +125,15 @@ mod tests {
     use std::collections::BTreeSet;
 
     fn source(name: &str, length: f64) -> Source {
-        Source { name: name.into(), path: name.into(), bytes: 1, still: length == 0.0, length }
+        Source { name: name.into(), path: name.into(), bytes: 1, person: None, still: length == 0.0, length }
     }
 
     #[test]
     fn shards_are_the_whole_list_in_parts() -> Result<(), catalogue::CatalogueError> {
         let trials = catalogue::load(None)?;
         let sources = [source("a", 30.0), source("b", 9.0), source("c", 0.0)];
-        let plan = |budget, shard| Plan { trials: &trials, sources: &sources, seconds: 8.0, seed: 1, budget, shard };
+        let plan =
+            |budget, shard| Plan { trials: &trials, sources: &sources, seconds: 8.0, seed: 1, budget, shard };
         let setting = Setting { profile: "balanced".into(), hours: None, picture: false };
         let keys = |p: Plan<'_>| p.tasks().iter().map(|t| t.key(&setting)).collect::<Vec<_>>();
         let whole = keys(plan(Some(1500), (1, 1)));
@@ -149,7 +156,14 @@ mod tests {
     fn a_recording_that_is_too_short_is_left_out() -> Result<(), catalogue::CatalogueError> {
         let trials = catalogue::load(None)?;
         let sources = [source("a", 5.0)];
-        let plan = Plan { trials: &trials, sources: &sources, seconds: 8.0, seed: 1, budget: Some(10), shard: (1, 1) };
+        let plan = Plan {
+            trials: &trials,
+            sources: &sources,
+            seconds: 8.0,
+            seed: 1,
+            budget: Some(10),
+            shard: (1, 1),
+        };
         assert!(plan.tasks().is_empty());
         Ok(())
     }

@@ -69,7 +69,12 @@ impl Attack for Cadence {
         false
     }
 
-    fn render<'a>(&'a self, source: BoxSource<'a>, seed: u64, props: &'a Props) -> Result<Box<dyn Scene + 'a>> {
+    fn render<'a>(
+        &'a self,
+        source: BoxSource<'a>,
+        seed: u64,
+        props: &'a Props,
+    ) -> Result<Box<dyn Scene + 'a>> {
         self.check()?;
         let mut info = source.info().clone();
         let later = match (self.trick, &props.later) {
@@ -153,7 +158,9 @@ impl Played<'_> {
                 let Some(frame) = self.take()? else { return Ok(None) };
                 let n = self.taken - 1;
                 let shown = match (trick, self.held.take()) {
-                    (Trick::Duplicate(every), Some(before)) if n % u64::from(every) == u64::from(every) - 1 => {
+                    (Trick::Duplicate(every), Some(before))
+                        if n % u64::from(every) == u64::from(every) - 1 =>
+                    {
                         before.at(frame.pts_ns, frame.duration_ns)
                     }
                     _ => frame.clone(),
@@ -234,7 +241,12 @@ impl Attack for Stall {
         false
     }
 
-    fn render<'a>(&'a self, source: BoxSource<'a>, seed: u64, _props: &'a Props) -> Result<Box<dyn Scene + 'a>> {
+    fn render<'a>(
+        &'a self,
+        source: BoxSource<'a>,
+        seed: u64,
+        _props: &'a Props,
+    ) -> Result<Box<dyn Scene + 'a>> {
         self.check()?;
         let mut rng = rng(seed, Use::Times, 0);
         let mut at = 0.0;

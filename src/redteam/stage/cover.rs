@@ -69,14 +69,29 @@ impl Attack for Cover {
         self.of.as_attack().endless()
     }
 
-    fn render<'a>(&'a self, source: BoxSource<'a>, seed: u64, props: &'a Props) -> Result<Box<dyn Scene + 'a>> {
+    fn render<'a>(
+        &'a self,
+        source: BoxSource<'a>,
+        seed: u64,
+        props: &'a Props,
+    ) -> Result<Box<dyn Scene + 'a>> {
         self.check()?;
         let inner = self.of.as_attack().render(source, seed, props)?;
         let mut rng = rng(seed, Use::Cover, 0);
         let heart = 0.95 + 0.5 * rng.random::<f64>();
         let info = inner.info().clone();
         let drift = Band::new(&mut rng, 0.05, 0.3);
-        Ok(Box::new(Covered { cover: self, inner, info, seed, heart, drift, fixed: Vec::new(), index: 0, props }))
+        Ok(Box::new(Covered {
+            cover: self,
+            inner,
+            info,
+            seed,
+            heart,
+            drift,
+            fixed: Vec::new(),
+            index: 0,
+            props,
+        }))
     }
 }
 
@@ -102,7 +117,8 @@ impl Covered<'_> {
                 if self.fixed.is_empty() {
                     let mut rng = rng(self.seed, Use::Cover, 1);
                     let bound = strength.clamp(0.0, 100.0) as i8;
-                    self.fixed = (0..frame.planes()[0].0.len()).map(|_| rng.random_range(-bound..=bound)).collect();
+                    self.fixed =
+                        (0..frame.planes()[0].0.len()).map(|_| rng.random_range(-bound..=bound)).collect();
                 }
                 let [y, ..] = frame.planes_mut();
                 y.iter_mut().zip(&self.fixed).for_each(|(p, n)| *p = p.saturating_add_signed(*n));
@@ -129,9 +145,8 @@ impl Covered<'_> {
             With::Flicker => {
                 let beat = (std::f64::consts::TAU * 3.7 * seconds).sin() * 0.5 + self.drift.at(seconds) * 0.5;
                 let gamma = 1.0 + f64::from(strength) / 100.0 * beat;
-                let table: Vec<u8> = (0..=255u32)
-                    .map(|v| ((f64::from(v) / 255.0).powf(gamma) * 255.0 + 0.5) as u8)
-                    .collect();
+                let table: Vec<u8> =
+                    (0..=255u32).map(|v| ((f64::from(v) / 255.0).powf(gamma) * 255.0 + 0.5) as u8).collect();
                 let [y, ..] = frame.planes_mut();
                 y.iter_mut().for_each(|p| *p = table.get(usize::from(*p)).copied().unwrap_or(*p));
             }
@@ -162,12 +177,19 @@ impl Covered<'_> {
             let size = (mesh.interocular() / 6.0).max(2.0);
             let mut rng = rng(self.seed, Use::Cover, 2);
             let cells: Vec<[f32; 3]> = (0..64)
-                .map(|_| [40.0 + 180.0 * rng.random::<f32>(), 60.0 + 140.0 * rng.random::<f32>(), 60.0 + 140.0 * rng.random::<f32>()])
+                .map(|_| {
+                    [
+                        40.0 + 180.0 * rng.random::<f32>(),
+                        60.0 + 140.0 * rng.random::<f32>(),
+                        60.0 + 140.0 * rng.random::<f32>(),
+                    ]
+                })
                 .collect();
             for (i, m) in mask.iter().enumerate().filter(|(_, m)| **m > 0.5) {
                 let (x, y) = ((tile.x + i % tile.w) as f32, (tile.y + i / tile.w) as f32);
                 let cell = |v: f32| ((v / size * 4.0).floor() as i32).rem_euclid(8) as usize;
-                let colour = cells.get(cell(x - centre[0]) * 8 + cell(y - centre[1])).copied().unwrap_or([128.0; 3]);
+                let colour =
+                    cells.get(cell(x - centre[0]) * 8 + cell(y - centre[1])).copied().unwrap_or([128.0; 3]);
                 for (plane, c) in tile.planes.iter_mut().zip(colour) {
                     if let Some(p) = plane.get_mut(i) {
                         *p += (c - *p) * m * 0.9;

@@ -90,7 +90,12 @@ impl Attack for Daily {
         false
     }
 
-    fn render<'a>(&'a self, source: BoxSource<'a>, seed: u64, props: &'a Props) -> Result<Box<dyn Scene + 'a>> {
+    fn render<'a>(
+        &'a self,
+        source: BoxSource<'a>,
+        seed: u64,
+        props: &'a Props,
+    ) -> Result<Box<dyn Scene + 'a>> {
         self.check()?;
         let missing = Error::Missing { attack: "daily", what: "a recording of another person" };
         let other = match (self.what, &props.other) {
@@ -158,8 +163,14 @@ impl Day<'_> {
         let (cx, bottom) = (x + w / 2.0, frame.height() as f32);
         let mut person = fill(&tile, &outline(mesh, 0.3));
         let chin = y + 0.9 * h;
-        let body = [[cx - 0.4 * w, chin], [cx + 0.4 * w, chin], [cx + 1.4 * w, chin + 0.7 * h], [cx + 1.5 * w, bottom],
-            [cx - 1.5 * w, bottom], [cx - 1.4 * w, chin + 0.7 * h]];
+        let body = [
+            [cx - 0.4 * w, chin],
+            [cx + 0.4 * w, chin],
+            [cx + 1.4 * w, chin + 0.7 * h],
+            [cx + 1.5 * w, bottom],
+            [cx - 1.5 * w, bottom],
+            [cx - 1.4 * w, chin + 0.7 * h],
+        ];
         person.iter_mut().zip(fill(&tile, &body)).for_each(|(p, b)| *p = p.max(b));
         let soft = blur(&person, tile.w, 2.0);
         let behind: Vec<f32> = soft.iter().map(|p| 1.0 - p).collect();
@@ -193,10 +204,16 @@ impl Day<'_> {
             let pose = mesh.pose();
             for eye in [RIGHT_EYE, LEFT_EYE] {
                 let [a, b] = [mesh.at(eye[0]), mesh.at(eye[1])];
-                let shift = [pose.yaw * 0.8 * size, pose.pitch * 0.8 * size + 0.02 * size * self.sway(0, seconds)];
+                let shift =
+                    [pose.yaw * 0.8 * size, pose.pitch * 0.8 * size + 0.02 * size * self.sway(0, seconds)];
                 let c = [(a[0] + b[0]) / 2.0 + shift[0], (a[1] + b[1]) / 2.0 + shift[1]];
                 let (w, h) = (0.16 * size, 0.1 * size);
-                let window = [[c[0] - w, c[1] - h], [c[0] + w, c[1] - 1.3 * h], [c[0] + w, c[1] + h], [c[0] - w, c[1] + 0.7 * h]];
+                let window = [
+                    [c[0] - w, c[1] - h],
+                    [c[0] + w, c[1] - 1.3 * h],
+                    [c[0] + w, c[1] + h],
+                    [c[0] - w, c[1] + 0.7 * h],
+                ];
                 lay(&window, [95.0, 4.0, -6.0], amount, 0.02 * size);
             }
         }
@@ -221,7 +238,9 @@ impl Day<'_> {
         };
         let oval = |c: [f32; 2], rx: f32, ry: f32, lean: f32| -> Vec<[f32; 2]> {
             let turn = |i: i32| i as f32 * std::f32::consts::TAU / 20.0;
-            (0..20).map(|i| [c[0] + rx * turn(i).cos() + lean * ry * turn(i).sin(), c[1] + ry * turn(i).sin()]).collect()
+            (0..20)
+                .map(|i| [c[0] + rx * turn(i).cos() + lean * ry * turn(i).sin(), c[1] + ry * turn(i).sin()])
+                .collect()
         };
         add(oval(palm, 0.27 * w, 0.25 * h, 0.0));
         for finger in -2..=2 {
@@ -231,7 +250,14 @@ impl Day<'_> {
         }
         let soft = blur(&mask, tile.w, 1.0);
         // The skin of the forehead, shaded round.
-        let patch = Tile::around(frame, { let c = mesh.at(151); [c[0] - 3.0, c[1] - 3.0, 6.0, 6.0] }, 0.0)?;
+        let patch = Tile::around(
+            frame,
+            {
+                let c = mesh.at(151);
+                [c[0] - 3.0, c[1] - 3.0, 6.0, 6.0]
+            },
+            0.0,
+        )?;
         let skin = [0, 1, 2].map(|i| patch.moments(i, &vec![1.0; patch.w * patch.h]).0);
         let shade = blur(&mask, tile.w, 0.08 * w);
         let texture = Sampler::new(frame);
@@ -242,7 +268,11 @@ impl Day<'_> {
             let light = 0.75 + 0.3 * shade.get(i).copied().unwrap_or(1.0);
             for (c, plane) in over.planes.iter_mut().enumerate() {
                 if let Some(p) = plane.get_mut(i) {
-                    *p = if c == 0 { skin[0] * light + 0.5 * grain } else { skin.get(c).copied().unwrap_or(128.0) };
+                    *p = if c == 0 {
+                        skin[0] * light + 0.5 * grain
+                    } else {
+                        skin.get(c).copied().unwrap_or(128.0)
+                    };
                 }
             }
         }
@@ -252,7 +282,13 @@ impl Day<'_> {
         Some(out)
     }
 
-    fn visitor(&self, frame: &Frame, mesh: Option<&FaceMesh>, index: usize, seconds: f64) -> Result<Option<Frame>> {
+    fn visitor(
+        &self,
+        frame: &Frame,
+        mesh: Option<&FaceMesh>,
+        index: usize,
+        seconds: f64,
+    ) -> Result<Option<Frame>> {
         let Some(other) = self.other.and_then(|t| Props::swing(t, index)) else { return Ok(None) };
         let (w, h) = (frame.width() as f32, frame.height() as f32);
         let small = resized(other, frame.width() / 2, frame.height() / 2)?;
@@ -262,7 +298,8 @@ impl Day<'_> {
         let (rx, ry) = (0.15 * w, 0.24 * h);
         let c = [x + w / 4.0, y + h / 4.0];
         let turn = |i: i32| i as f32 * std::f32::consts::TAU / 24.0;
-        let shape: Vec<[f32; 2]> = (0..24).map(|i| [c[0] + rx * turn(i).cos(), c[1] + ry * turn(i).sin()]).collect();
+        let shape: Vec<[f32; 2]> =
+            (0..24).map(|i| [c[0] + rx * turn(i).cos(), c[1] + ry * turn(i).sin()]).collect();
         let mut mask = fill(&tile, &shape);
         if let Some(mesh) = mesh {
             // Behind the one who calls.
@@ -351,4 +388,3 @@ impl Edit for Day<'_> {
         false
     }
 }
-

@@ -79,7 +79,12 @@ impl Attack for Gate {
         false
     }
 
-    fn render<'a>(&'a self, mut source: BoxSource<'a>, seed: u64, props: &'a Props) -> Result<Box<dyn Scene + 'a>> {
+    fn render<'a>(
+        &'a self,
+        mut source: BoxSource<'a>,
+        seed: u64,
+        props: &'a Props,
+    ) -> Result<Box<dyn Scene + 'a>> {
         self.check()?;
         let info = source.info().clone();
         let genuine = collect(&mut source)?;
@@ -93,7 +98,16 @@ impl Attack for Gate {
             (true, Some(take)) => Some(take),
             _ => None,
         };
-        Ok(Box::new(Gated { gate: self, info, genuine: genuine.into_iter(), attack, half, company, at: 0, onset: None }))
+        Ok(Box::new(Gated {
+            gate: self,
+            info,
+            genuine: genuine.into_iter(),
+            attack,
+            half,
+            company,
+            at: 0,
+            onset: None,
+        }))
     }
 }
 

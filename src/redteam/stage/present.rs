@@ -71,7 +71,12 @@ impl Attack for Present {
         false
     }
 
-    fn render<'a>(&'a self, source: BoxSource<'a>, seed: u64, props: &'a Props) -> Result<Box<dyn Scene + 'a>> {
+    fn render<'a>(
+        &'a self,
+        source: BoxSource<'a>,
+        seed: u64,
+        props: &'a Props,
+    ) -> Result<Box<dyn Scene + 'a>> {
         self.check()?;
         if self.eye_holes {
             drop(props.faces()?);
@@ -133,7 +138,9 @@ impl Show<'_> {
 
     /// The attacker's eyes of this moment, where the print's are.
     fn look_through(&self, page: &mut Frame, still: &Still, live: &Frame) -> Result<()> {
-        let (Some(printed), Some(own)) = (&still.mesh, self.props.face(live, &self.info)?) else { return Ok(()) };
+        let (Some(printed), Some(own)) = (&still.mesh, self.props.face(live, &self.info)?) else {
+            return Ok(());
+        };
         let (scale, dx, dy) = still.place;
         let onto: Vec<[f32; 3]> =
             surface(printed).iter().map(|p| [p[0] * scale + dx, p[1] * scale + dy, p[2]]).collect();
