@@ -27,6 +27,9 @@ enum Reply<A> {
     Failed(String),
 }
 
+/// Does what a request asks for, and tells how many seconds of the stream are done.
+pub type Work<'a, Q, A> = dyn FnMut(Q, &mut dyn FnMut(f64)) -> Result<A, String> + 'a;
+
 /// The process's side: does what is asked for until there is no more input. `work` gets a request, and somebody to
 /// tell how many seconds of a stream are done.
 ///
@@ -35,7 +38,7 @@ enum Reply<A> {
 pub fn answer<Q: DeserializeOwned, A: Serialize>(
     input: impl BufRead,
     mut output: impl Write,
-    work: &mut dyn FnMut(Q, &mut dyn FnMut(f64)) -> Result<A, String>,
+    work: &mut Work<'_, Q, A>,
 ) -> std::io::Result<()> {
     let mut say = |reply: &Reply<A>| {
         let mut line = serde_json::to_vec(reply)?;

@@ -33,13 +33,20 @@ impl Networks {
     /// If networks or ONNX Runtime are missing; the text says what to do.
     pub fn load() -> Result<Self> {
         let wanted = Wanted { detector_full: true, blendshapes: false, ..Wanted::default() };
-        let beside = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
-        let config = Config { wanted, candidate_dirs: vec![beside], ..Config::default() };
+        let config = Config { wanted, candidate_dirs: beside(), ..Config::default() };
         let models = FaceModelSet::load(&config).map_err(|e| Error::Faces(e.to_string()))?;
         let chain = Profile::Thorough.chain(MAX_FACES, MIN_FACE);
         let chain = crate::analysis::chain::ChainConfig { blendshapes: false, ..chain };
         Ok(Self(Chain::new(models, chain, None)))
     }
+}
+
+/// Where models may lie beside the program: in a source tree, and in an installation.
+fn beside() -> Vec<std::path::PathBuf> {
+    let program = std::env::current_exe().and_then(|p| p.canonicalize()).unwrap_or_default();
+    let homes: Vec<_> = program.ancestors().skip(2).take(3).collect();
+    let of = |name: &str| homes.iter().map(|h| h.join(name)).collect::<Vec<_>>();
+    [of("models"), of("share/gst-plugin-deepfake/models")].concat()
 }
 
 impl Finder for Networks {

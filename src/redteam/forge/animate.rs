@@ -275,7 +275,7 @@ impl Edit for Animator<'_> {
     fn edit(&mut self, frame: &Frame, _index: usize) -> Result<Option<Frame>> {
         let drive = self.animate.drive;
         let driver = if drive == Drive::Recording { self.props.face(frame, &self.info)? } else { None };
-        let (begun, first) = self.begun.get_or_insert_with(|| (frame.pts_ns, None));
+        let (begun, first) = self.begun.get_or_insert((frame.pts_ns, None));
         if first.is_none() {
             first.clone_from(&driver);
         }
