@@ -90,6 +90,7 @@ impl Kind {
             Kind::Cover(Cover::default()),
             Kind::Stall(Stall::default()),
             Kind::Daily(Daily::default()),
+            Kind::Generator(Generator::default()),
         ]
     }
 

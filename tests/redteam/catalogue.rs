@@ -1,6 +1,6 @@
 //! The catalogue that is built in, and what is wrong with bad ones.
 
-use gstdeepfake::redteam::run::{Trial, load, parse};
+use gstdeepfake::redteam::run::{Baseline, Trial, load, parse};
 use std::collections::BTreeSet;
 
 const HEAD: &str = "schema-version = 1\n[channel.clean]\n";
@@ -81,4 +81,20 @@ fn what_is_wrong_is_told_with_its_line() {
     }
     let missing = load(Some(std::path::Path::new("/nowhere.toml"))).unwrap_err().to_string();
     assert!(missing.contains("/nowhere.toml"), "{missing}");
+}
+
+#[test]
+fn the_baseline_of_the_quick_run_is_of_this_catalogue() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/redteam/quick-baseline.json");
+    let baseline = Baseline::read(&path).unwrap();
+    let known: BTreeSet<String> =
+        load(None).unwrap().iter().map(|t| format!("{}#{}", t.name, t.digest())).collect();
+    assert!(baseline.evaluations.len() > 60);
+    for key in baseline.evaluations.keys() {
+        let condition = key.split(' ').next().unwrap();
+        assert!(
+            known.contains(condition),
+            "{condition} changed: `make redteam MORE=\"--quick --save-baseline ...\"`"
+        );
+    }
 }

@@ -72,7 +72,9 @@ fn a_program_that_misbehaves_is_told_of() {
 fn a_catalogue_names_generators() {
     let text = "schema-version = 1\n[channel.clean]\n[generator.mine]\ncommand = \"cat\"\n[[family]]\nname = \"g\"\n\
                 channels = [\"clean\"]\n[[family.variant]]\nname = \"mine\"\nabout = \"x\"\n\
-                kind = { attack = \"generator\", name = \"mine\" }\n";
+                kind = { attack = \"generator\", name = \"mine\" }\n[[family.variant]]\nname = \"late\"\nabout = \"y\"\n\
+                kind = { attack = \"gate\", onset = 1.0, of = { attack = \"generator\", name = \"mine\" } }\n";
     let all = parse("mine.toml", text).unwrap();
-    assert!(matches!(&all[0].kind, Kind::Generator(g) if g.command == "cat"));
+    let cat = |k: &Kind| matches!(k, Kind::Generator(g) if g.command == "cat");
+    assert!(cat(&all[0].kind) && matches!(&all[1].kind, Kind::Gate(g) if cat(&g.of)), "{all:?}");
 }

@@ -241,16 +241,19 @@ fn expand(
     Ok(trials)
 }
 
-/// A generator that is called by its name is put in its place.
+/// Generators that are called by their names are put in their places, also within other attacks.
 fn named_generator(table: &mut Table, file: &File) -> Result<(), String> {
+    for value in table.values_mut() {
+        if let Value::Table(inner) = value {
+            named_generator(inner, file)?;
+        }
+    }
     if table.get("attack").and_then(Value::as_str) != Some("generator") {
         return Ok(());
     }
     let Some(name) = table.remove("name") else { return Ok(()) };
-    let known = name
-        .as_str()
-        .and_then(|n| file.generator.get(n))
-        .ok_or(format!("there is no generator `{}`", name.as_str().unwrap_or("?")))?;
+    let name = name.as_str().unwrap_or("?");
+    let known = file.generator.get(name).ok_or_else(|| format!("there is no generator `{name}`"))?;
     let Ok(Value::Table(parts)) = Value::try_from(known.get_ref()) else {
         return Err("the generator is no table".into());
     };

@@ -120,7 +120,7 @@ fn line(t: &Tally) -> Result<Line, report::Error> {
         time: time(t),
         signals: signals(t),
         notes: notes(t),
-        procedural: t.procedural && t.attack,
+        procedural: t.procedural,
         class: class(t),
     })
 }
