@@ -243,7 +243,7 @@ fn expand(
 
 /// Generators that are called by their names are put in their places, also within other attacks.
 fn named_generator(table: &mut Table, file: &File) -> Result<(), String> {
-    for value in table.values_mut() {
+    for (_, value) in table.iter_mut() {
         if let Value::Table(inner) = value {
             named_generator(inner, file)?;
         }
