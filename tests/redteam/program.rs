@@ -147,7 +147,7 @@ fn everything_is_tried_once_and_told() {
     assert!(page.contains("attack/loop/clean") && page.contains("data:image/jpeg;base64,"));
     assert!(
         page.matches("procedural</span>").count() >= 3
-            && !page.contains("http://")
+            && !page.contains("src=\"http")
             && !page.contains("<script")
     );
 

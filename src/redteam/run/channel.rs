@@ -85,7 +85,7 @@ impl Channel {
             ),
             Some(Coding::Av1) => format!(
                 " ! av1enc usage-profile=realtime cpu-used=10 threads=1 lag-in-frames=0 target-bitrate={rate} \
-                 end-usage=cbr keyframe-max-dist=50 ! av1parse ! av1dec"
+                 end-usage=vbr keyframe-max-dist=50 ! av1parse ! av1dec"
             ),
             Some(Coding::Jpeg) => {
                 format!(" ! jpegenc quality={} ! jpegdec", self.rate.unwrap_or(50).min(100))
