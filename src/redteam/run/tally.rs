@@ -193,6 +193,6 @@ mod tests {
     #[test]
     fn nothing_is_said_of_nothing() {
         let t = tally(&[]);
-        assert!(t.attacks.is_empty() && t.all_attacks.errors.is_none() && t.all_controls.attack == false);
+        assert!(t.attacks.is_empty() && t.all_attacks.errors.is_none() && !t.all_controls.attack);
     }
 }
