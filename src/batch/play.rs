@@ -272,7 +272,7 @@ fn keep_first_analysed(pad: &gst::Pad, seen: Arc<Seen>) {
 }
 
 /// A small picture as a `data:` URI; none if this machine cannot make one.
-fn jpeg(sample: gst::Sample) -> Option<String> {
+pub(crate) fn jpeg(sample: gst::Sample) -> Option<String> {
     let info = gst_video::VideoInfo::from_caps(sample.caps()?).ok()?;
     let shape = f64::from(info.height()) / f64::from(info.width().max(1));
     let shape = shape * f64::from(info.par().denom()) / f64::from(info.par().numer().max(1));

@@ -2,11 +2,11 @@
 
 use super::inputs::Item;
 use super::play::Settings;
-use super::record::Outcome;
-use super::worker::Worker;
+use super::process::{Progress, each};
+use super::record::{Outcome, Scanned};
+use super::worker::Request;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::sync_channel;
+use std::sync::atomic::AtomicBool;
 
 /// What is heard while a scan goes on; `index` is that of the item.
 #[derive(Clone, Debug)]
@@ -35,39 +35,18 @@ pub fn run<E>(
     stop: &AtomicBool,
     hear: &mut dyn FnMut(Event) -> Result<(), E>,
 ) -> Result<(), E> {
-    let next = AtomicUsize::new(0);
-    // Set by an error: the threads look at one flag only.
-    let halt = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let (sender, events) = sync_channel(2 * jobs.max(1));
-        for _ in 0..jobs.clamp(1, items.len().max(1)) {
-            let (sender, next, halt) = (sender.clone(), &next, &halt);
-            scope.spawn(move || {
-                let mut worker = Worker::new(start);
-                while !stop.load(Ordering::Relaxed) && !halt.load(Ordering::Relaxed) {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(item) = items.get(index) else { break };
-                    let settings = settings_of(item, settings);
-                    let mut tell = |seconds| {
-                        let _ = sender.send(Event::At { index, seconds });
-                    };
-                    let Some(outcome) = worker.scan(item, &settings, stop, &mut tell) else { break };
-                    if sender.send(Event::Done { index, outcome }).is_err() {
-                        break;
-                    }
-                }
-            });
-        }
-        drop(sender);
-        // Goes on hearing after an error, so that nobody waits for room in the channel.
-        let mut result = Ok(());
-        for event in events {
-            if result.is_ok() {
-                result = hear(event);
-                halt.store(result.is_err(), Ordering::Relaxed);
+    let request = |index: usize| {
+        // No index is asked for beyond the last.
+        items.get(index).map(|item| Request::new(item, settings_of(item, settings)))
+    };
+    each(items.len(), jobs, start, &request, stop, &mut |progress: Progress<Box<Scanned>>| {
+        hear(match progress {
+            Progress::At { index, seconds } => Event::At { index, seconds },
+            Progress::Done { index, result } => {
+                let outcome = result.map_or_else(|reason| Outcome::Failed { reason }, Outcome::Scanned);
+                Event::Done { index, outcome }
             }
-        }
-        result
+        })
     })
 }
 

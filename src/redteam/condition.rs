@@ -1,6 +1,9 @@
 //! A condition as the catalogue writes it down, and the record beside a rendered file.
 
-use super::{Attack, Family, Freeze, Photo, Reencode, Replay, Splice};
+use super::{
+    Animate, Attack, Cadence, Cover, Daily, Family, Freeze, Gate, Generator, Photo, Present, Reencode,
+    Replay, Restore, Splice, Stall, Swap,
+};
 use crate::recorded::Codec;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +16,16 @@ pub enum Kind {
     Splice(Splice),
     Freeze(Freeze),
     Reencode(Reencode),
+    Swap(Swap),
+    Restore(Restore),
+    Animate(Animate),
+    Present(Present),
+    Cadence(Cadence),
+    Gate(Gate),
+    Cover(Cover),
+    Stall(Stall),
+    Daily(Daily),
+    Generator(Generator),
 }
 
 impl Kind {
@@ -23,17 +36,61 @@ impl Kind {
             Kind::Splice(a) => a,
             Kind::Freeze(a) => a,
             Kind::Reencode(a) => a,
+            Kind::Swap(a) => a,
+            Kind::Restore(a) => a,
+            Kind::Animate(a) => a,
+            Kind::Present(a) => a,
+            Kind::Cadence(a) => a,
+            Kind::Gate(a) => a,
+            Kind::Cover(a) => a,
+            Kind::Stall(a) => a,
+            Kind::Daily(a) => a,
+            Kind::Generator(a) => a,
+        }
+    }
+
+    /// Whether it needs to know where the face is.
+    pub fn needs_faces(&self) -> bool {
+        match self {
+            Kind::Swap(_) | Kind::Restore(_) | Kind::Animate(_) => true,
+            Kind::Daily(d) => d.needs_faces() || d.of.as_ref().is_some_and(|of| of.needs_faces()),
+            Kind::Present(p) => p.eye_holes,
+            Kind::Gate(g) => g.of.needs_faces(),
+            Kind::Cover(c) => matches!(c.with, super::With::Pulse | super::With::Patch) || c.of.needs_faces(),
+            Kind::Splice(s) => s.then.needs_faces(),
+            _ => false,
+        }
+    }
+
+    /// Whether a recording that is one picture is enough.
+    pub fn works_on_a_still(&self) -> bool {
+        match self {
+            Kind::Photo(_) => true,
+            Kind::Present(p) => !p.plays && !p.eye_holes,
+            Kind::Animate(a) => a.drive != super::Drive::Recording,
+            Kind::Cover(c) => c.of.works_on_a_still(),
+            _ => false,
         }
     }
 
     /// Every attack with its default parameters.
-    pub fn all() -> [Kind; 5] {
-        [
+    pub fn all() -> Vec<Kind> {
+        vec![
             Kind::Photo(Photo::default()),
             Kind::Loop(Replay::default()),
             Kind::Splice(Splice::default()),
             Kind::Freeze(Freeze::default()),
             Kind::Reencode(Reencode::default()),
+            Kind::Swap(Swap::default()),
+            Kind::Restore(Restore::default()),
+            Kind::Animate(Animate::default()),
+            Kind::Present(Present::default()),
+            Kind::Cadence(Cadence::default()),
+            Kind::Gate(Gate::default()),
+            Kind::Cover(Cover::default()),
+            Kind::Stall(Stall::default()),
+            Kind::Daily(Daily::default()),
+            Kind::Generator(Generator::default()),
         ]
     }
 
@@ -44,6 +101,16 @@ impl Kind {
             Kind::Loop(_) => "a few seconds of the recording again and again",
             Kind::Splice(_) => "genuine for a while, then a photo of the last genuine frame",
             Kind::Freeze(_) => "the picture stops while the stream goes on",
+            Kind::Swap(_) => "another face, or a part of one, warped over the recorded face",
+            Kind::Restore(_) => "the inner face made smooth, then sharp",
+            Kind::Animate(_) => "one picture made to move by its landmarks",
+            Kind::Present(_) => "a print or a screen held before a camera",
+            Kind::Cadence(_) => "pictures doubled, dropped, cut or timed as no camera does",
+            Kind::Gate(_) => "another attack for a part of the time, or on one of two people",
+            Kind::Cover(_) => "another attack, made to look more genuine",
+            Kind::Stall(_) => "control: a network that stalls now and then; must not alarm",
+            Kind::Generator(_) => "a generator of the user's own, as a program or a bin of elements",
+            Kind::Daily(_) => "control: what happens in honest calls; must not alarm",
             Kind::Reencode(_) => {
                 "control: the genuine recording with the same noise and encoder; must not alarm"
             }

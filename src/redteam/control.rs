@@ -1,6 +1,7 @@
 //! The two simplest conditions: nothing done (a control that must not alarm), and the picture that stops.
 
 use super::error::{Result, within};
+use super::faces::Props;
 use super::source::{BoxSource, FrameSource, Scene};
 use super::{Attack, Family};
 use crate::recorded::{Frame, StreamInfo};
@@ -29,7 +30,12 @@ impl Attack for Reencode {
         false
     }
 
-    fn render<'a>(&'a self, source: BoxSource<'a>, _seed: u64) -> Result<Box<dyn Scene + 'a>> {
+    fn render<'a>(
+        &'a self,
+        source: BoxSource<'a>,
+        _seed: u64,
+        _props: &'a Props,
+    ) -> Result<Box<dyn Scene + 'a>> {
         Ok(Box::new(Stopping { source, from: None, until: None, first: None, held: None, onset: None }))
     }
 }
@@ -68,7 +74,12 @@ impl Attack for Freeze {
         false
     }
 
-    fn render<'a>(&'a self, source: BoxSource<'a>, _seed: u64) -> Result<Box<dyn Scene + 'a>> {
+    fn render<'a>(
+        &'a self,
+        source: BoxSource<'a>,
+        _seed: u64,
+        _props: &'a Props,
+    ) -> Result<Box<dyn Scene + 'a>> {
         self.check()?;
         let ns = |s: f64| (s * 1e9) as u64;
         let until = self.hold.map(|hold| ns(self.onset + hold));

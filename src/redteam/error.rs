@@ -28,6 +28,18 @@ pub enum Error {
     File { path: PathBuf, source: std::io::Error },
     #[error("cannot write the condition as JSON: {0}")]
     Json(#[from] serde_json::Error),
+    #[error("the faces cannot be found: {0}")]
+    Faces(String),
+    #[error(
+        "there is no face in the recording that could be used; give one that shows a face from the front"
+    )]
+    NoFace,
+    #[error("{attack} needs {what}; give more than one source, or a longer recording")]
+    Missing { attack: &'static str, what: &'static str },
+    #[error("there is no recording and no picture; name files, or a folder that holds some")]
+    NoSource,
+    #[error("the generator: {0}")]
+    Generator(String),
     #[error("cancelled by the caller")]
     Cancelled,
 }

@@ -9,6 +9,9 @@ mod camera;
 mod condition;
 mod control;
 mod error;
+mod faces;
+mod forge;
+mod generator;
 mod light;
 mod motion;
 mod photo;
@@ -16,35 +19,47 @@ mod print;
 mod random;
 mod render;
 mod replay;
+pub mod run;
 pub mod sensor;
 mod source;
 mod splice;
+mod stage;
 mod warp;
 
 pub use condition::{Condition, Kind, Record};
 pub use control::{Freeze, Reencode};
 pub use error::{Error, Result};
+pub use faces::{Faces, Finder, Networks, Props, Take};
+pub use forge::{Animate, Blend, Donor, Drive, Geometry, Part, Restore, Swap};
+pub use generator::Generator;
 pub use light::Light;
 pub use motion::{Hand, Motion};
 pub use photo::Photo;
 pub use print::Page;
-pub use render::{Rendered, record_path, render_file, scene};
+pub use render::{Rendered, record_path, render_file, scene, scene_with};
 pub use replay::{Replay, Seam};
 pub use source::{BoxSource, FrameSource, Frames, Scene};
 pub use splice::Splice;
+pub use stage::{Cadence, Cover, Daily, Gate, Present, Stall, Surface, Trick, What, With};
 
 use serde::{Deserialize, Serialize};
 
 /// The kind of trick, as reports group them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Family {
+    /// The face, or a part of it, is another's or was changed.
+    Forgery,
+    /// One picture that is made to move, or a head that nobody has.
+    Animation,
     /// Something held before a real camera.
     Presentation,
     /// The stream's time is tampered with.
     Timing,
     /// Genuine in part.
     Partial,
+    /// Another attack, made to look more genuine.
+    Adversarial,
     /// Genuine: must not alarm.
     Control,
 }
@@ -59,6 +74,11 @@ pub trait Attack {
     /// Whether the scene goes on for as long as frames are asked for.
     fn endless(&self) -> bool;
     /// The scene before the camera, made from `source`, whose first frame is at PTS 0 or later. Errors
-    /// when the parameters make no sense or the source is too short for them.
-    fn render<'a>(&'a self, source: BoxSource<'a>, seed: u64) -> Result<Box<dyn Scene + 'a>>;
+    /// when the parameters make no sense, the source is too short for them, or `props` lack what it needs.
+    fn render<'a>(
+        &'a self,
+        source: BoxSource<'a>,
+        seed: u64,
+        props: &'a Props,
+    ) -> Result<Box<dyn Scene + 'a>>;
 }

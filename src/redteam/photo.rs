@@ -1,6 +1,7 @@
 //! Presentation attack: one still, printed, held before the camera.
 
 use super::error::{Error, Result, within};
+use super::faces::Props;
 use super::light::{Light, Room};
 use super::motion::{Hand, Motion};
 use super::print::{self, Page};
@@ -90,7 +91,12 @@ impl Attack for Photo {
         true
     }
 
-    fn render<'a>(&'a self, mut source: BoxSource<'a>, seed: u64) -> Result<Box<dyn Scene + 'a>> {
+    fn render<'a>(
+        &'a self,
+        mut source: BoxSource<'a>,
+        seed: u64,
+        _props: &'a Props,
+    ) -> Result<Box<dyn Scene + 'a>> {
         self.check()?;
         let still = self.pick(&mut source, seed)?;
         let mut info = source.info().clone();

@@ -66,6 +66,10 @@ fn set(scaled: &[u8], [iw, ih, pw, ph]: [usize; 4], page: Page, white: u8) -> Ve
     if page == Page::Paper {
         return cells().map(|(x, y)| if inside(x, y) { pick(x, y) } else { white }).collect();
     }
+    if iw >= pw && ih >= ph {
+        // Nothing of the backdrop is in sight.
+        return cells().map(|(x, y)| pick(x, y)).collect();
+    }
     let wide = blur(cells().map(|(x, y)| pick(x, y)).collect(), pw, ph as f64 / 14.0);
     // From sharp to blurred over a few pixels, so that the backdrop has no seam.
     let soft = (ph as f64 / 20.0).max(1.0);

@@ -13,6 +13,14 @@ pub(crate) enum Use {
     Choice = 4,
     Pattern = 5,
     Times = 6,
+    Forgery = 7,
+    Cover = 8,
+    Wire = 9,
+    Search = 10,
+    /// One stream a frame.
+    Jitter = 1 << 33,
+    /// One stream a frame.
+    Grain = 1 << 34,
     /// One stream a frame: the noise of frame n does not depend on how many came before.
     Noise = 1 << 32,
 }

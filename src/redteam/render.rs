@@ -3,7 +3,7 @@
 use super::camera::Camera;
 use super::error::{Error, Result, within};
 use super::source::{BoxSource, FrameSource, From0, Scene};
-use super::{Condition, Record};
+use super::{Condition, Faces, Networks, Props, Record};
 use crate::recorded::{Reader, Writer};
 use sha2::{Digest, Sha256};
 use std::io::Read;
@@ -26,11 +26,26 @@ pub fn record_path(output: &Path) -> PathBuf {
 }
 
 /// The condition's frames as they go into the encoder: attack, then camera noise; PTS from 0.
+///
+/// # Errors
+/// If a parameter makes no sense, or the attack needs to know where the face is (see [`scene_with`]).
 pub fn scene<'a>(source: BoxSource<'a>, condition: &'a Condition) -> Result<Box<dyn Scene + 'a>> {
+    scene_with(source, condition, &Props::NONE)
+}
+
+/// As [`scene`], with what forgeries need.
+///
+/// # Errors
+/// If a parameter makes no sense, or `props` lack what the attack needs.
+pub fn scene_with<'a>(
+    source: BoxSource<'a>,
+    condition: &'a Condition,
+    props: &'a Props,
+) -> Result<Box<dyn Scene + 'a>> {
     within("start", condition.start, 0.0, 86_400.0, "seconds from 0 up")?;
     within("noise", condition.noise, 0.0, 50.0, "0 to 50 grey levels")?;
     let source = Box::new(From0::new(source, (condition.start * 1e9) as u64));
-    let scene = condition.kind.as_attack().render(source, condition.seed)?;
+    let scene = condition.kind.as_attack().render(source, condition.seed, props)?;
     Ok(Box::new(Camera::new(scene, condition.noise, condition.seed)))
 }
 
@@ -59,7 +74,11 @@ pub fn render_file(
     let endless = condition.kind.as_attack().endless();
     let limit = condition.duration.or(endless.then(|| known.unwrap_or(DEFAULT_SECONDS)));
     let expected = limit.or(known).unwrap_or(DEFAULT_SECONDS);
-    let mut scene = scene(Box::new(reader), condition)?;
+    let mut props = Props::default();
+    if condition.kind.needs_faces() {
+        props = Props::with_faces(Faces::new(Box::new(Networks::load()?)));
+    }
+    let mut scene = scene_with(Box::new(reader), condition, &props)?;
     let info = even(scene.info().clone());
     // A record of an earlier file must not stand beside a new one whose making failed half-way.
     let _ = std::fs::remove_file(record_path(output));

@@ -1,6 +1,7 @@
 //! Timing attack: a few seconds of the recording again and again.
 
 use super::error::{Error, Result, within};
+use super::faces::Props;
 use super::source::{BoxSource, FrameSource, From0, Scene};
 use super::{Attack, Family};
 use crate::recorded::{Frame, StreamInfo};
@@ -93,7 +94,12 @@ impl Attack for Replay {
         self.repeats.is_none()
     }
 
-    fn render<'a>(&'a self, source: BoxSource<'a>, _seed: u64) -> Result<Box<dyn Scene + 'a>> {
+    fn render<'a>(
+        &'a self,
+        source: BoxSource<'a>,
+        _seed: u64,
+        _props: &'a Props,
+    ) -> Result<Box<dyn Scene + 'a>> {
         self.check()?;
         let info = source.info().clone();
         let (frames, end) = self.piece(source)?;

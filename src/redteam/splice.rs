@@ -1,6 +1,7 @@
 //! Partial attack: genuine for a while, then another attack, in one unbroken stream.
 
 use super::error::{Error, Result, within};
+use super::faces::Props;
 use super::photo::Photo;
 use super::source::{BoxSource, Chain, FrameSource, Scene};
 use super::{Attack, Family, Kind};
@@ -40,12 +41,18 @@ impl Attack for Splice {
         self.then.as_attack().endless()
     }
 
-    fn render<'a>(&'a self, source: BoxSource<'a>, seed: u64) -> Result<Box<dyn Scene + 'a>> {
+    fn render<'a>(
+        &'a self,
+        source: BoxSource<'a>,
+        seed: u64,
+        props: &'a Props,
+    ) -> Result<Box<dyn Scene + 'a>> {
         self.check()?;
         let info = source.info().clone();
         Ok(Box::new(Spliced {
             splice: self,
             seed,
+            props,
             info,
             first: None,
             last: None,
@@ -63,6 +70,7 @@ enum Part<'a> {
 struct Spliced<'a> {
     splice: &'a Splice,
     seed: u64,
+    props: &'a Props,
     info: StreamInfo,
     first: Option<u64>,
     last: Option<Frame>,
@@ -76,7 +84,7 @@ impl<'a> Spliced<'a> {
         let last_genuine = last.pts_ns;
         let rest = Box::new(Chain { head: Some(next), rest });
         let source = Box::new(Chain { head: Some(last), rest });
-        let scene = self.splice.then.as_attack().render(source, self.seed)?;
+        let scene = self.splice.then.as_attack().render(source, self.seed, self.props)?;
         // Scenes that re-time their frames begin at 0; those that keep the recording's time do not.
         self.part = Part::Attack { scene, shift: 0, last_genuine, onset: None };
         Ok(())

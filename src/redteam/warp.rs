@@ -29,6 +29,35 @@ impl Kernel {
 /// The picture that a camera sees when `print` (of the same size) is moved by `to_picture`. Outside the
 /// print its border goes on. `None` when the homography has no inverse.
 pub(crate) fn warp(print: &Frame, to_picture: &Matrix3<f64>, kernel: &Kernel) -> Option<Frame> {
+    warp_bent(print, to_picture, Bend::default(), kernel)
+}
+
+/// A sheet bent round a vertical axis, as in a hand: its sides come nearer together the farther out they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Bend {
+    /// Share of a half turn over the whole width; flat when 0.
+    pub strength: f64,
+    /// Width of the sheet, pixels.
+    pub width: f64,
+}
+
+impl Bend {
+    /// Where on the flat sheet lies what is seen at `x`; `step` is the size of a pixel in those of luma.
+    fn unrolled(&self, x: f64, step: f64) -> f64 {
+        let half = self.width / step / 2.0;
+        let turn = self.strength * std::f64::consts::FRAC_PI_2;
+        let reach = turn.sin();
+        ((x - half) / half * reach).clamp(-1.0, 1.0).asin() / turn * half + half
+    }
+}
+
+/// As [`warp`], of a sheet that is bent.
+pub(crate) fn warp_bent(
+    print: &Frame,
+    to_picture: &Matrix3<f64>,
+    bend: Bend,
+    kernel: &Kernel,
+) -> Option<Frame> {
     let back = to_picture.try_inverse()?;
     let mut out = print.clone();
     let planes = print.planes();
@@ -37,19 +66,27 @@ pub(crate) fn warp(print: &Frame, to_picture: &Matrix3<f64>, kernel: &Kernel) ->
         let step = f64::from(print.width().div_ceil(w).max(1));
         let grow = Matrix3::new_nonuniform_scaling(&nalgebra::Vector2::new(step, step));
         let shrink = Matrix3::new_nonuniform_scaling(&nalgebra::Vector2::new(1.0 / step, 1.0 / step));
-        plane(target, pixels, w as usize, h as usize, &(shrink * back * grow), kernel);
+        plane(target, (pixels, w as usize, h as usize), &(shrink * back * grow), (bend, step), kernel);
     }
     Some(out)
 }
 
-fn plane(target: &mut [u8], pixels: &[u8], w: usize, h: usize, back: &Matrix3<f64>, kernel: &Kernel) {
+fn plane(
+    target: &mut [u8],
+    (pixels, w, h): (&[u8], usize, usize),
+    back: &Matrix3<f64>,
+    (bend, size): (Bend, f64),
+    kernel: &Kernel,
+) {
     let step = back * Vector3::new(1.0, 0.0, 0.0);
     for (row, line) in target.chunks_exact_mut(w).enumerate() {
         let mut at = back * Vector3::new(0.5, row as f64 + 0.5, 1.0);
         for pixel in line {
             let z = if at.z.abs() < 1e-9 { 1e-9 } else { at.z };
             // Far outside, the border goes on anyway: the clamp keeps the conversion to integers safe.
-            let x = (at.x / z - 0.5).clamp(-4.0, w as f64 + 4.0);
+            let across = at.x / z;
+            let across = if bend.strength.abs() > 1e-6 { bend.unrolled(across, size) } else { across };
+            let x = (across - 0.5).clamp(-4.0, w as f64 + 4.0);
             let y = (at.y / z - 0.5).clamp(-4.0, h as f64 + 4.0);
             *pixel = sample(pixels, w, h, x, y, kernel);
             at += step;

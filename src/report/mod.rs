@@ -1,10 +1,12 @@
 //! A scan as one HTML file that needs nothing else: no network, no script.
 
-mod plots;
+pub(crate) mod plots;
 #[cfg(test)]
 mod tests;
 mod timeline;
 mod view;
+
+pub(crate) use view::is_picture;
 
 use crate::batch::{Comparison, Record};
 use crate::evaluation::Evaluation;
@@ -18,6 +20,9 @@ pub enum Error {
     #[error(transparent)]
     Template(#[from] minijinja::Error),
 }
+
+/// The style of all reports, to be put into a page that needs nothing else.
+pub(crate) const STYLE: &str = include_str!("style.css");
 
 /// What goes into a report.
 #[derive(Clone, Copy, Debug)]
@@ -37,10 +42,13 @@ pub struct Input<'a> {
 /// # Errors
 /// If a plot or the page cannot be made, which is a mistake in this program.
 pub fn render(input: &Input<'_>) -> Result<String, Error> {
+    page("report.html", include_str!("report.html"), view::Page::of(input)?)
+}
+
+/// A page from a template; by a name that ends in `.html` it is known that HTML is to be escaped.
+pub(crate) fn page(name: &str, template: &str, values: impl serde::Serialize) -> Result<String, Error> {
     let mut pages = Environment::new();
     pages.set_undefined_behavior(UndefinedBehavior::Strict);
-    // By its name, minijinja knows that HTML is to be escaped.
-    pages.add_template("report.html", include_str!("report.html"))?;
-    let page = view::Page::of(input)?;
-    Ok(pages.get_template("report.html")?.render(minijinja::value::Serde(page))?)
+    pages.add_template(name, template)?;
+    Ok(pages.get_template(name)?.render(minijinja::value::Serde(values))?)
 }

@@ -15,6 +15,7 @@ const TIMELINES: usize = 300;
 
 #[derive(Serialize)]
 pub struct Page {
+    style: &'static str,
     title: String,
     version: &'static str,
     made: String,
@@ -124,6 +125,7 @@ impl Page {
         });
         let (count, plural) = (input.records.len(), if input.records.len() == 1 { "" } else { "s" });
         Ok(Self {
+            style: super::STYLE,
             title: format!("{count} recording{plural}"),
             version: env!("CARGO_PKG_VERSION"),
             made: input.made.into(),
@@ -249,7 +251,7 @@ fn clip(
     })
 }
 
-fn is_picture(uri: &str) -> bool {
+pub fn is_picture(uri: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
     uri.strip_prefix("data:image/jpeg;base64,").is_some_and(|d| d.chars().all(plain))
 }

@@ -1,6 +1,6 @@
-//! `deepfake-redteam`: attacks made from a genuine recording, for testing the detector.
+//! `deepfake-redteam render`: one attack into a file, with its parameters on the command line.
 
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, ValueEnum};
 use gstdeepfake::recorded::Codec;
 use gstdeepfake::redteam::{
     Condition, Freeze, Kind, Light, Motion, Page, Photo, Reencode, Rendered, Replay, Seam, Splice,
@@ -9,29 +9,6 @@ use gstdeepfake::redteam::{
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
 use std::process::ExitCode;
-
-/// Make attacks from a genuine recording, to test the detector against.
-///
-/// Everything made here is procedural: it tests the detector's physics, and says nothing about any
-/// generator of fakes. Only record and use people who agreed to it.
-#[derive(Debug, Parser)]
-#[command(name = "deepfake-redteam", version, max_term_width = 100)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Render one attack to an MP4 file, with a .json beside it that says what it holds.
-    Render(Box<Render>),
-    /// List the attacks and their default parameters.
-    List {
-        /// As JSON, one attack a line.
-        #[arg(long)]
-        json: bool,
-    },
-}
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Name {
@@ -48,7 +25,7 @@ enum Name {
 }
 
 #[derive(Debug, Args)]
-struct Render {
+pub struct Render {
     /// The attack to make.
     #[arg(long, value_enum)]
     attack: Name,
@@ -209,7 +186,11 @@ impl Render {
     }
 }
 
-fn render(args: &Render) -> ExitCode {
+pub fn render(args: &Render) -> ExitCode {
+    if record_path(&args.output) == args.output {
+        let text = "--out must not end in .json: the record goes there; name an .mp4 file";
+        crate::Cli::command().error(clap::error::ErrorKind::ValueValidation, text).exit()
+    }
     let bar = if args.quiet { ProgressBar::hidden() } else { ProgressBar::new(1) };
     if let Ok(style) = ProgressStyle::with_template("{msg} [{bar:40}] {percent:>3}% {eta:>4}") {
         bar.set_style(style.progress_chars("=> "));
@@ -240,37 +221,5 @@ fn render(args: &Render) -> ExitCode {
             eprintln!("deepfake-redteam: {error}");
             ExitCode::FAILURE
         }
-    }
-}
-
-fn list(json: bool) -> Result<(), Box<dyn std::error::Error>> {
-    for kind in Kind::all() {
-        let attack = kind.as_attack();
-        if json {
-            println!("{}", serde_json::to_string(&kind)?);
-        } else {
-            let family = serde_json::to_value(attack.family())?;
-            println!("{:9} {:13} {}", attack.name(), family.as_str().unwrap_or_default(), kind.summary());
-        }
-    }
-    Ok(())
-}
-
-fn main() -> ExitCode {
-    match Cli::parse().command {
-        Command::Render(args) => {
-            if record_path(&args.output) == args.output {
-                let text = "--out must not end in .json: the record goes there; name an .mp4 file";
-                Cli::command().error(clap::error::ErrorKind::ValueValidation, text).exit()
-            }
-            render(&args)
-        }
-        Command::List { json } => match list(json) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("deepfake-redteam: {error}");
-                ExitCode::FAILURE
-            }
-        },
     }
 }

@@ -1,0 +1,283 @@
+//! The report of a run: one HTML file that needs nothing else, and a table for the terminal.
+
+use super::baseline::Change;
+use super::row::Row;
+use super::tally::{Tallies, Tally};
+use crate::batch::tame;
+use crate::evaluation::intervals::Rate;
+use crate::report::{self, is_picture, plots};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// What goes into a report.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    pub rows: &'a [Row],
+    pub tallies: &'a Tallies,
+    pub change: Option<&'a Change>,
+    /// When it was made, and how fast, for people.
+    pub made: &'a str,
+    pub speed: &'a str,
+}
+
+const MISSED: &str = "missed: APCER";
+
+#[derive(Serialize)]
+struct Page {
+    style: &'static str,
+    version: &'static str,
+    made: String,
+    speed: String,
+    cards: Vec<(String, &'static str, &'static str)>,
+    facts: Vec<(&'static str, String)>,
+    sections: Vec<Section>,
+    pictures: Vec<Picture>,
+    failures: Vec<(String, String, usize)>,
+    change: Option<Changed>,
+}
+
+#[derive(Serialize)]
+struct Section {
+    id: &'static str,
+    title: &'static str,
+    what: &'static str,
+    /// The last line is the sum of the others.
+    sum: bool,
+    lines: Vec<Line>,
+}
+
+#[derive(Serialize)]
+struct Line {
+    name: String,
+    about: String,
+    trials: String,
+    rate: String,
+    bar: String,
+    time: String,
+    signals: String,
+    notes: String,
+    procedural: bool,
+    class: &'static str,
+}
+
+#[derive(Serialize)]
+struct Picture {
+    name: String,
+    uri: String,
+    class: &'static str,
+    verdict: &'static str,
+}
+
+#[derive(Serialize)]
+struct Changed {
+    sentence: String,
+    rows: Vec<(String, &'static str, String)>,
+}
+
+pub fn percent(rate: Option<&Rate>) -> String {
+    let shown = |r: &Rate| {
+        let (low, high) = (r.interval.low * 100.0, r.interval.high * 100.0);
+        format!("{:.1} % ({low:.0} to {high:.0})", r.rate * 100.0)
+    };
+    rate.map_or_else(|| "-".into(), shown)
+}
+
+fn time(t: &Tally) -> String {
+    match (t.median_s, t.p95_s) {
+        (Some(median), Some(p95)) => format!("{median:.1} s, {p95:.1} s"),
+        _ => String::new(),
+    }
+}
+
+fn signals(t: &Tally) -> String {
+    let shown = t.signals.iter().take(3).map(|(s, n)| format!("{} {n}", tame(s)));
+    shown.collect::<Vec<_>>().join(", ")
+}
+
+fn notes(t: &Tally) -> String {
+    let all = [(t.failed, "failed"), (t.unjudged, "not judged"), (t.early, "alerted early")];
+    let some = all.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}"));
+    some.collect::<Vec<_>>().join(", ")
+}
+
+fn class(t: &Tally) -> &'static str {
+    match t.errors {
+        None => "unseen",
+        Some(r) if r.count == 0 => "quiet",
+        Some(r) if r.count == r.of => "attack",
+        Some(_) => "suspect",
+    }
+}
+
+fn line(t: &Tally) -> Result<Line, report::Error> {
+    Ok(Line {
+        name: tame(&t.name).into_owned(),
+        about: tame(&t.about).into_owned(),
+        trials: t.errors.map_or(0, |r| r.of).to_string(),
+        rate: percent(t.errors.as_ref()),
+        bar: t.errors.as_ref().map(plots::bar).transpose()?.unwrap_or_default(),
+        time: time(t),
+        signals: signals(t),
+        notes: notes(t),
+        procedural: t.procedural,
+        class: class(t),
+    })
+}
+
+/// The report as HTML. What comes from outside is escaped.
+///
+/// # Errors
+/// If a plot or the page cannot be made, which is a mistake in this program.
+pub fn html(input: &Input<'_>) -> Result<String, report::Error> {
+    let t = input.tallies;
+    let lines = |all: &[Tally]| all.iter().map(line).collect::<Result<Vec<_>, _>>();
+    let mut families = lines(&t.families)?;
+    families.push(line(&t.all_attacks)?);
+    let mut controls = lines(&t.controls)?;
+    controls.push(line(&t.all_controls)?);
+    let count = |r: &Tally| r.errors.map_or((0, 0), |r| (r.count, r.of));
+    let ((missed, attacks), (alarmed, honest)) = (count(&t.all_attacks), count(&t.all_controls));
+    let sources: std::collections::BTreeSet<&str> = input.rows.iter().map(|r| r.source.as_str()).collect();
+    let threshold = t.all_attacks.threshold.max(t.all_controls.threshold);
+    let mut models: Vec<&str> =
+        input.rows.iter().filter_map(|r| r.judged()).flat_map(|j| &j.models).map(String::as_str).collect();
+    models.sort_unstable();
+    models.dedup();
+    let failed = t.failures.iter().map(|f| f.2).sum::<usize>();
+    let page = Page {
+        style: report::STYLE,
+        version: env!("CARGO_PKG_VERSION"),
+        made: input.made.into(),
+        speed: input.speed.into(),
+        cards: vec![
+            (t.attacks.len().to_string(), "attack conditions", ""),
+            (format!("{missed} of {attacks}"), "attacks missed", if missed > 0 { "attack some" } else { "" }),
+            (
+                format!("{alarmed} of {honest}"),
+                "controls alarmed",
+                if alarmed > 0 { "attack some" } else { "" },
+            ),
+            (failed.to_string(), "could not be run", if failed > 0 { "failed some" } else { "" }),
+        ],
+        facts: vec![
+            ("recordings", sources.iter().map(|s| tame(s).into_owned()).collect::<Vec<_>>().join(", ")),
+            ("alert threshold", format!("{threshold:.1} nats")),
+            ("models", tame(&models.join(", ")).into_owned()),
+        ],
+        sections: vec![
+            Section { id: "families", title: "Families", what: MISSED, sum: true, lines: families },
+            Section {
+                id: "controls",
+                title: "Controls, which must not alarm",
+                what: "alarmed: BPCER",
+                sum: true,
+                lines: controls,
+            },
+            Section {
+                id: "attacks",
+                title: "Attacks, worst first",
+                what: MISSED,
+                sum: false,
+                lines: lines(&t.attacks)?,
+            },
+        ],
+        pictures: pictures(input),
+        failures: t
+            .failures
+            .iter()
+            .map(|(c, r, n)| (tame(c).into_owned(), tame(r).into_owned(), *n))
+            .collect(),
+        change: input.change.map(changed),
+    };
+    report::page("redteam.html", include_str!("redteam.html"), page)
+}
+
+/// One picture a condition, in the order of the tables.
+fn pictures(input: &Input<'_>) -> Vec<Picture> {
+    let mut by: BTreeMap<&str, &str> = BTreeMap::new();
+    for row in input.rows {
+        if let Some(uri) = row.judged().and_then(|j| j.picture.as_deref()).filter(|u| is_picture(u)) {
+            by.entry(&row.condition).or_insert(uri);
+        }
+    }
+    let all = input.tallies.attacks.iter().chain(&input.tallies.controls);
+    all.filter_map(|t| {
+        let verdict = match (class(t), t.attack) {
+            ("quiet", true) => "caught",
+            ("attack", true) => "missed",
+            ("quiet", false) => "no alert",
+            ("attack", false) => "alarmed",
+            ("unseen", _) => "not run",
+            _ => "in part",
+        };
+        let uri = (*by.get(t.name.as_str())?).to_owned();
+        Some(Picture { name: tame(&t.name).into_owned(), uri, class: class(t), verdict })
+    })
+    .collect()
+}
+
+fn changed(c: &Change) -> Changed {
+    let flip = |what| {
+        move |f: &super::baseline::Flip| {
+            (tame(&f.condition).into_owned(), what, format!("{:.1} to {:.1} nats", f.before, f.now))
+        }
+    };
+    let mut rows: Vec<_> = c.worse.iter().map(flip("worse")).collect();
+    rows.extend(c.broken.iter().map(|k| (tame(k).into_owned(), "does not run any more", String::new())));
+    rows.extend(c.better.iter().map(flip("better")));
+    Changed { sentence: sentence(c), rows }
+}
+
+fn sentence(c: &Change) -> String {
+    format!(
+        "{} evaluations are in the baseline too: {} worse, {} better, {} do not run any more (exact McNemar test: p = {:.3})",
+        c.compared,
+        c.worse.len(),
+        c.better.len(),
+        c.broken.len(),
+        c.p
+    )
+}
+
+/// What changed, for the terminal.
+pub fn change_text(c: &Change) -> String {
+    let mut text = sentence(c);
+    for (name, what, how) in changed(c).rows {
+        let _ = write!(text, "\n  {what}: {name} {how}");
+    }
+    text
+}
+
+/// The families and the worst conditions, for the terminal.
+pub fn table(t: &Tallies, worst: usize) -> String {
+    let mut rows: Vec<[String; 6]> =
+        vec![["", "trials", "wrong (95 %)", "median, p95", "caught by", ""].map(String::from)];
+    let row = |t: &Tally| {
+        let trials = t.errors.map_or(0, |r| r.of).to_string();
+        [tame(&t.name).into_owned(), trials, percent(t.errors.as_ref()), time(t), signals(t), notes(t)]
+    };
+    rows.extend(t.families.iter().map(row));
+    rows.push(row(&t.all_attacks));
+    rows.push(row(&t.all_controls));
+    let bad = |t: &&Tally| t.errors.is_some_and(|r| r.count > 0);
+    let mut below: Vec<[String; 6]> = t.controls.iter().filter(bad).map(row).collect();
+    below.extend(t.attacks.iter().filter(bad).take(worst).map(row));
+    if !below.is_empty() {
+        rows.push(["worst:", "", "", "", "", ""].map(String::from));
+        rows.extend(below);
+    }
+    let width = |i: usize| rows.iter().filter_map(|r| r.get(i)).map(|c| c.chars().count()).max().unwrap_or(0);
+    let widths: [usize; 6] = std::array::from_fn(width);
+    let mut text = String::new();
+    for row in &rows {
+        let mut shown = String::new();
+        for (cell, w) in row.iter().zip(widths) {
+            let _ = write!(shown, "{cell:w$}  ");
+        }
+        text.push_str(shown.trim_end());
+        text.push('\n');
+    }
+    text.push_str("APCER of attacks, BPCER of controls; all attacks are procedural: made by rule, not by a generator.\n");
+    text
+}
