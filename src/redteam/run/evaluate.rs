@@ -6,8 +6,6 @@ use super::super::{Condition, Kind};
 use super::row::Judged;
 use super::takes::{Store, caps_of};
 use super::work::Task;
-use crate::analysis::cusum::threshold;
-use crate::analysis::engine::HYPOTHESES;
 use crate::batch::{self, Collector};
 use crate::message;
 use crate::recorded::{Codec, Frame};
@@ -120,14 +118,16 @@ pub fn evaluate(
     if setting.picture {
         keep_picture(&part("out")?, 0.6 * task.seconds, &seen);
     }
-    let mean = detect.property::<f64>("mean-time-between-false-alerts");
-    let mut collector = Collector::new(threshold(mean, HYPOTHESES));
     let bus = pipeline.bus().ok_or("the pipeline has no bus")?;
     if pipeline.set_state(gst::State::Playing).is_err() {
-        return Err(drain(&bus, &mut collector)
+        return Err(drain(&bus, &mut Collector::new(f64::INFINITY))
             .err()
             .unwrap_or_else(|| "the pipeline does not start".into()));
     }
+    // The threshold depends on the networks that were loaded.
+    let stats = detect.property::<gst::Structure>("stats");
+    let threshold = stats.get("threshold").map_err(|e| format!("the element's statistics: {e}"))?;
+    let mut collector = Collector::new(threshold);
     let (mut size, mut told) = ((0, 0), Instant::now());
     let mut moved = Instant::now();
     while let Some(frame) = scene.next_frame().map_err(|e| e.to_string())? {
