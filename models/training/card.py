@@ -113,11 +113,11 @@ def write_colour(out: Path, name: str, folders: list[Path], written: list[Export
     (out / f"{name}.toml").write_text(colour_entry(name, written[0]))
     text = [f"# Model card: {name}", "",
             "Says whether the colour of a face's skin is more even than the surroundings of the face let expect, as it is",
-            "after decoders and colour transfer. Ten weights; `models/training/evenness.py` explains them.", "",
+            "after decoders and colour transfer. Thirteen weights; `models/training/evenness.py` explains them.", "",
             *_table(written), "## Training data", "", *_material(folders, kept),
             "- forged twins: made from these by the rules in `models/training` (procedural)", "",
             "## Training", "", f"    python -m training {command}", "",
-            f"- weights (skin, then ring, finest octave first): {fitted['weights']}, bias {fitted['bias'][0]}", *_WARNING]
+            f"- weights (octaves of the skin, of the ring, finest first; mean luma, red and blue difference): {fitted['weights']}, bias {fitted['bias'][0]}", *_WARNING]
     path = out / f"{name}.md"
     path.write_text("\n".join(text))
     return path

@@ -2,10 +2,11 @@
 
 Decoders and colour transfer even out the fine colour structure of a face (blotches, veins, the camera's own colour noise)
 while they keep, or put back, that of the luma. In an aligned crop, the logarithm of the mean absolute amplitude of the
-blue difference in five octaves is taken over the skin and over a ring around the face. Two linear judgements of these ten
-numbers are added: how far the skin's two finest octaves lie below what the ring predicts (ridge regression on genuine faces
-alone, in standard deviations), and a logistic regression of procedural forgeries against their genuine twins. The sum is
-linear again: ten weights.
+blue difference in five octaves is taken over the skin and over a ring around the face; pale skin varies less than ruddy
+skin and bright skin less than dark, so the skin's mean colour is taken as well. Two linear judgements of these thirteen
+numbers are added: how far the skin's two finest octaves lie below what the others predict (ridge regression on genuine
+faces alone, in standard deviations), and a logistic regression of procedural forgeries against their genuine twins. The sum
+is linear again: thirteen weights.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from .sources import Source
 
 #: Side of the crop, pixels, and its size in units of the face's longer side.
 SIDE, SCALE = 192, 1.7
+#: Numbers of a crop: octaves of the skin, octaves of the ring, mean luma, red and blue difference of the skin.
+FEATURES = 13
 #: Standard deviation of the finest octave's blur, pixels, and the number of octaves.
 FINEST, OCTAVES = 0.7, 5
 #: Added to amplitudes before the logarithm, steps of 1/255: what rounding to 8 bits leaves.
@@ -61,6 +64,7 @@ class Evenness(nn.Module):
     def __init__(self, skin: np.ndarray, ring: np.ndarray):
         super().__init__()
         self.register_buffer("blue", 255 * 0.564 * torch.tensor([-0.299, -0.587, 0.886])[None, :, None, None])
+        self.register_buffer("colours", torch.tensor([[0.299, 0.587, 0.114], [0.5, -0.4187, -0.0813], [-0.1687, -0.3313, 0.5]]).T.contiguous())
         previous = 0.0
         for octave in range(OCTAVES):
             sigma = FINEST * 2**octave
@@ -71,7 +75,7 @@ class Evenness(nn.Module):
             previous = sigma
         masks = torch.from_numpy(np.stack([skin, ring]))
         self.register_buffer("share", (masks / masks.sum((1, 2), keepdim=True)).flatten(1).T.contiguous())
-        self.register_buffer("weights", torch.zeros(2 * OCTAVES, 1))
+        self.register_buffer("weights", torch.zeros(FEATURES, 1))
         self.register_buffer("bias", torch.zeros(1))
         inside = F.avg_pool2d(masks[None, :1], SIDE // CELLS)
         self.register_buffer("outside", torch.where(inside > 0.3, 0.0, -6.0))
@@ -88,20 +92,21 @@ class Evenness(nn.Module):
             finer = coarser
         return torch.cat(out, 1)
 
-    def features(self, octaves: torch.Tensor) -> torch.Tensor:
-        """n x 2 OCTAVES: log amplitudes of the skin, then of the ring."""
+    def features(self, face: torch.Tensor, octaves: torch.Tensor) -> torch.Tensor:
+        """n x FEATURES: log amplitudes of the skin, then of the ring; then the skin's mean colour, 0..1."""
         mean = octaves.flatten(2) @ self.share
-        return torch.log(mean + FLOOR).transpose(1, 2).flatten(1)
+        colour = (face.flatten(2) @ self.share[:, :1]).squeeze(2) @ self.colours
+        return torch.cat([torch.log(mean + FLOOR).transpose(1, 2).flatten(1), colour], 1)
 
     def forward(self, face: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         octaves = self.octaves(face)
-        features = self.features(octaves)
+        features = self.features(face, octaves)
         logit = features @ self.weights + self.bias
         # A cell's own skin in place of the whole skin's.
         cells = torch.log(F.avg_pool2d(octaves, SIDE // CELLS) + FLOOR)
-        skin, ring = self.weights[:OCTAVES], self.weights[OCTAVES:]
+        skin, others = self.weights[:OCTAVES], self.weights[OCTAVES:]
         heat = (cells * skin[None, :, :, None]).sum(1, keepdim=True)
-        heat = heat + (features[:, OCTAVES:] @ ring + self.bias)[:, :, None, None]
+        heat = heat + (features[:, OCTAVES:] @ others + self.bias)[:, :, None, None]
         return logit, heat + self.outside
 
 
@@ -130,25 +135,25 @@ def crops(folder: Path, limit: int | None = None) -> tuple[np.ndarray, np.ndarra
 
 @torch.inference_mode()
 def measured(model: Evenness, pictures: np.ndarray) -> np.ndarray:
-    """Features of 8-bit crops, n x 2 OCTAVES."""
+    """Features of 8-bit crops, n x FEATURES."""
     out = []
     for part in np.array_split(pictures, max(1, len(pictures) // 64)):
         x = torch.from_numpy(part.transpose(0, 3, 1, 2).copy()).float() / 255
-        out.append(model.features(model.octaves(x)).numpy())
+        out.append(model.features(x, model.octaves(x)).numpy())
     return np.concatenate(out)
 
 
 def fit(model: Evenness, genuine: np.ndarray, forged: np.ndarray) -> dict[str, list[float]]:
     """Sets the model's weights from features of genuine and forged crops (twins, in the same order)."""
-    skin, ring = genuine[:, :OCTAVES], genuine[:, OCTAVES:]
-    weights, bias = np.zeros(2 * OCTAVES), 0.0
+    skin, others = genuine[:, :OCTAVES], genuine[:, OCTAVES:]
+    weights, bias = np.zeros(FEATURES), 0.0
     for octave in (0, 1):
-        scale = make_pipeline(StandardScaler(), Ridge(3.0)).fit(ring, skin[:, octave])
-        spread = float(np.std(skin[:, octave] - scale.predict(ring)))
-        slope = scale[-1].coef_ / scale[0].scale_
+        expected = make_pipeline(StandardScaler(), Ridge(3.0)).fit(others, skin[:, octave])
+        spread = float(np.std(skin[:, octave] - expected.predict(others)))
+        slope = expected[-1].coef_ / expected[0].scale_
         weights[octave] -= 0.5 / spread
         weights[OCTAVES:] += 0.5 * slope / spread
-        bias += 0.5 * (scale[-1].intercept_ - float(slope @ scale[0].mean_)) / spread
+        bias += 0.5 * (expected[-1].intercept_ - float(slope @ expected[0].mean_)) / spread
     both = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=3000))
     both.fit(np.concatenate([genuine, forged]), np.r_[np.zeros(len(genuine)), np.ones(len(forged))])
     slope = both[-1].coef_[0] / both[0].scale_
