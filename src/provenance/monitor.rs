@@ -132,6 +132,12 @@ pub struct Monitor {
 impl Monitor {
     /// Watches what feeds `pad`, an input pad.
     pub fn start(pad: &gst::Pad, options: Options, listener: Listener) -> io::Result<Self> {
+        let builder = Builder::new().name("deepfake-source".into());
+        Self::placed(pad, &options).spawn(builder, options, listener)
+    }
+
+    /// With its probe on the pad, and no thread yet.
+    fn placed(pad: &gst::Pad, options: &Options) -> Self {
         let shared = Arc::new(Shared {
             bell: Mutex::default(),
             ring: Condvar::new(),
@@ -171,16 +177,21 @@ impl Monitor {
         if let Some(caps) = pad.current_caps() {
             shared.pictures.caps(&caps);
         }
+        Self { shared, pad: pad.clone(), probe, thread: None }
+    }
+
+    /// Starts the thread. Where that fails the probe is taken away again, with `self`.
+    fn spawn(mut self, builder: Builder, options: Options, listener: Listener) -> io::Result<Self> {
         let mut work = Work {
-            pad: pad.clone(),
+            pad: self.pad.clone(),
             options,
             listener,
-            shared: Arc::clone(&shared),
+            shared: Arc::clone(&self.shared),
             watched: Vec::new(),
             environment: None,
         };
-        let thread = Builder::new().name("deepfake-source".into()).spawn(move || work.run())?;
-        Ok(Self { shared, pad: pad.clone(), probe, thread: Some(thread) })
+        self.thread = Some(builder.spawn(move || work.run())?);
+        Ok(self)
     }
 
     /// For whoever has the stream's pictures in hand.
@@ -339,5 +350,26 @@ impl Work {
         }
         let look = || super::environment::findings(std::path::Path::new("/"));
         self.environment.get_or_insert_with(look).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_cannot_start_leaves_no_probe() {
+        gst::init().unwrap();
+        let pad = gst::Pad::new(gst::PadDirection::Sink);
+        let policy = Arc::new(Policy::built_in().unwrap());
+        let options = Options { policy, environment: false, keep_pictures: false };
+        let monitor = Monitor::placed(&pad, &options);
+        // The probe's closure holds one, so it tells whether the probe is still there.
+        let shared = Arc::downgrade(&monitor.shared);
+        assert!(monitor.probe.is_some());
+        // No address space has room for such a stack.
+        let builder = Builder::new().stack_size(1 << 60);
+        assert!(monitor.spawn(builder, options, Box::new(|_, _| {})).is_err());
+        assert!(shared.upgrade().is_none(), "the probe is still on the pad");
     }
 }
