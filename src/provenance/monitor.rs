@@ -13,6 +13,7 @@ use super::probes::Probes;
 use super::report::SourceReport;
 use super::timed::Timed;
 use super::walk::{Origin, origins};
+use super::webrtc;
 use crate::analysis::fingerprint::Print;
 use crate::analysis::frame::FrameView;
 use crate::analysis::provenance::Finding;
@@ -239,6 +240,7 @@ struct Watched {
     fixed: Vec<Finding>,
     probes: Probes,
     experiment: Option<Experiment>,
+    call: Option<webrtc::Stats>,
     told: Option<Arc<SourceReport>>,
 }
 
@@ -307,6 +309,7 @@ impl Work {
             findings.extend(environment.iter().cloned());
             findings.extend(watched.probes.findings());
             findings.extend(pictures.iter().cloned());
+            findings.extend(watched.call.as_ref().map(|call| call.finding(&mut watched.device)));
             findings.extend(watched.experiment.as_ref().map(Experiment::finding));
             let mut report = SourceReport::new(watched.identity.clone(), watched.device.clone(), findings);
             report.violation = self.options.policy.violation(&report);
@@ -356,7 +359,8 @@ impl Work {
             }
         }
         let probes = Probes::attach(&origin, &identity);
-        Watched { origin, identity, device, fixed, probes, experiment: None, told: None }
+        let call = webrtc::Stats::of(&origin.bins);
+        Watched { origin, identity, device, fixed, probes, experiment: None, call, told: None }
     }
 
     /// One more step with the controls of the only source; pictures that several sources have mixed answer to none.

@@ -4,7 +4,8 @@ use super::{Heard, pipeline};
 use crate::common::{PATIENCE, init};
 use glib::Value;
 use gst::prelude::*;
-use gstdeepfake::analysis::provenance::Class;
+use gstdeepfake::analysis::provenance::{Class, Outcome};
+use gstdeepfake::provenance::report::SourceReport;
 use gstreamer as gst;
 
 /// Asks one side for its description (`create-offer` or `create-answer`) and gives it to both.
@@ -69,7 +70,12 @@ fn a_webrtc_call_is_a_network() {
     });
     receiver.set_state(gst::State::Playing).unwrap();
     sender.set_state(gst::State::Playing).unwrap();
-    let heard = Heard::listen(&receiver, |h| !h.reports.is_empty());
+    let told = |r: &SourceReport| {
+        r.findings.iter().find(|f| f.check == "webrtc-stats" && f.outcome == Outcome::Found).cloned()
+    };
+    let heard = Heard::listen(&receiver, |h| {
+        h.reports.last().is_some_and(|r| told(r).is_some() && r.device.contains_key("path"))
+    });
     sender.set_state(gst::State::Null).unwrap();
     receiver.set_state(gst::State::Null).unwrap();
     let _ = receiver.state(PATIENCE);
@@ -77,4 +83,9 @@ fn a_webrtc_call_is_a_network() {
     let report = heard.reports.last().unwrap();
     assert_eq!(report.class, Class::Network, "{report:?}");
     assert!(report.identity.inside.iter().any(|f| f == "webrtcbin"), "{:?}", report.identity);
+    let told = told(report).unwrap();
+    assert!(told.reason.contains(" packets, ") && told.injection == 0.0, "{told:?}");
+    // Kinds of paths, no addresses.
+    assert!(report.device["path"].split(' ').all(|p| ["host", "srflx", "prflx", "relay"].contains(&p)));
+    println!("{}", told.reason);
 }
