@@ -18,9 +18,10 @@ CLASS = Path("/sys/class/video4linux")
 WAIT = 40.0
 C920 = "HD Pro Webcam C920"
 MOVED = "vivid, its controls moved"
-# VIDIOC_G_CTRL, and the controls that vivid has of those that are moved: brightness, gain, automatic gain.
+# VIDIOC_G_CTRL, and the controls of vivid that are moved: brightness, automatic gain. The gain itself changes by itself
+# while the automatic is on.
 GET_CONTROL = 0xC008561B
-CONTROLS = (0x00980900, 0x00980913, 0x00980912)
+CONTROLS = (0x00980900, 0x00980912)
 
 
 def modprobe(module, *options):

@@ -16,7 +16,7 @@ const FORGED: &str =
     "taginject tags=\"device-manufacturer=Logitech,device-model=\\\"HD Pro Webcam C920\\\"\"";
 
 /// What a way is fed with, and what its source element is called then. The genuine recording is there only where the clips are.
-fn feeds(folder: &Path) -> Option<Vec<(&'static str, String, &'static str)>> {
+pub fn feeds(folder: &Path) -> Option<Vec<(&'static str, String, &'static str)>> {
     let maker = pipeline(&format!(
         "videotestsrc num-buffers=10 pattern=ball ! {RAW} ! jpegenc ! multifilesink location={}/%02d.jpg",
         folder.display()

@@ -39,11 +39,19 @@ fn a_webrtc_call_is_a_network() {
         eprintln!("SKIPPED: no nicesrc (Debian package gstreamer1.0-nice)");
         return;
     }
-    let sender = pipeline(
-        "webrtcbin name=rtc bundle-policy=max-bundle videotestsrc is-live=true \
-         ! video/x-raw,format=I420,width=160,height=120,framerate=25/1 ! vp8enc deadline=1 ! rtpvp8pay \
+    let folder = tempfile::tempdir().unwrap();
+    for (what, feed, _) in super::variants::feeds(folder.path()).unwrap_or_default() {
+        println!("{what}");
+        call(&feed);
+    }
+}
+
+/// A call of one who sends that.
+fn call(feed: &str) {
+    let sender = pipeline(&format!(
+        "webrtcbin name=rtc bundle-policy=max-bundle {feed} ! vp8enc deadline=1 ! rtpvp8pay \
          ! application/x-rtp,media=video,encoding-name=VP8,payload=96 ! rtc.",
-    );
+    ));
     let receiver =
         pipeline("webrtcbin name=rtc bundle-policy=max-bundle fakesrc num-buffers=1 ! fakesink async=false");
     let (Some(sender), Some(receiver)) = (sender, receiver) else { return };
