@@ -201,7 +201,7 @@ fuzz: ## throw made-up input at the readers of outside input, FUZZ_SECONDS=60 ea
 	    target=$$(basename $$target .rs)
 	    mkdir -p fuzz/corpus/$$target
 	    echo "fuzz: $$target, $(FUZZ_SECONDS) s"
-	    cargo-fuzz fuzz run --fuzz-dir fuzz $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
+	    $(CARGO) fuzz run --fuzz-dir fuzz $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
 	        -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -max_len=65536 -verbosity=0 -print_final_stats=1
 	done
 
