@@ -214,7 +214,7 @@ test-all: ## every test, the long ones, the camera lab, the fuzzers; a summary a
 	    summary+=("$$name|$$how|$$((SECONDS - begun)) s")
 	}
 	part tests $(MAKE) test
-	part "long tests" $(CARGO) test --features tools $(CARGO_FLAGS) --test provenance -- --ignored
+	part "long tests" $(CARGO) test --all-features $(CARGO_FLAGS) --test provenance -- --ignored
 	part "camera lab" $(MAKE) camera-lab
 	if command -v cargo-fuzz >/dev/null || [[ "$(STRICT)" == 1 ]]; then
 	    part fuzz $(MAKE) fuzz
