@@ -67,7 +67,7 @@ endef
 NEEDS += $(NPM)
 endif
 
-.PHONY: help setup crates models clips build demo test eval redteam lint bench bench-python calibrate camera-lab offline-bundle install clean distclean train
+.PHONY: help setup crates models clips build demo test test-all fuzz eval redteam train lint bench bench-python calibrate camera-lab offline-bundle install clean distclean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
@@ -212,6 +212,39 @@ bench: models clips crates ## run the benchmarks
 camera-lab: crates ## judge fake cameras in a virtual machine (docs/camera-lab.md; STRICT=1: no skipping)
 	$(CARGO) build --features tools --bin deepfake-source $(CARGO_FLAGS)
 	STRICT=$(STRICT) $(PYTHON) tests/camera-lab/lab.py --program target/debug/deepfake-source
+
+FUZZ_SECONDS ?= 60
+# The sanitizer's flags are for the nightly compiler; the stable one takes them if it is told that it may.
+fuzz: ## throw made-up input at the readers of outside input, FUZZ_SECONDS=60 each (needs cargo-fuzz)
+	@command -v cargo-fuzz >/dev/null || { echo "error: no cargo-fuzz: cargo install cargo-fuzz" >&2; exit 1; }
+	if rustc +nightly --version >/dev/null 2>&1; then export RUSTUP_TOOLCHAIN=nightly; else export RUSTC_BOOTSTRAP=1; fi
+	for target in fuzz/fuzz_targets/*.rs; do
+	    target=$$(basename $$target .rs)
+	    mkdir -p fuzz/corpus/$$target
+	    echo "fuzz: $$target, $(FUZZ_SECONDS) s"
+	    $(CARGO) fuzz run --fuzz-dir fuzz $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
+	        -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -max_len=65536 -verbosity=0 -print_final_stats=1
+	done
+
+test-all: ## every test, the long ones, the camera lab, the fuzzers; a summary at the end (STRICT=1: no skipping)
+	@summary=() failed=0
+	part() {
+	    local name=$$1 begun=$$SECONDS how=passed
+	    shift
+	    "$$@" || { how=FAILED; failed=1; }
+	    summary+=("$$name|$$how|$$((SECONDS - begun)) s")
+	}
+	part tests $(MAKE) test
+	part "long tests" $(CARGO) test --all-features $(CARGO_FLAGS) --test provenance -- --ignored
+	part "camera lab" $(MAKE) camera-lab
+	if command -v cargo-fuzz >/dev/null || [[ "$(STRICT)" == 1 ]]; then
+	    part fuzz $(MAKE) fuzz
+	else
+	    summary+=("fuzz|skipped: no cargo-fuzz|0 s")
+	fi
+	printf '\n'
+	printf '%s\n' "part|result|took" "$${summary[@]}" | column -t -s '|'
+	exit $$failed
 
 offline-bundle: models clips ## pack all that `make demo OFFLINE=offline-bundle` needs
 	@echo "offline-bundle: archives, wheels"

@@ -9,6 +9,10 @@ mod common;
 mod elements;
 #[path = "provenance/pipewire.rs"]
 mod pipewire;
+#[path = "provenance/resent.rs"]
+mod resent;
+#[path = "provenance/variants.rs"]
+mod variants;
 #[path = "provenance/ways.rs"]
 mod ways;
 #[path = "provenance/webrtc.rs"]

@@ -35,6 +35,9 @@ struct Cli {
     /// Also look at this machine: kernel modules, firmware, container.
     #[arg(long)]
     environment: bool,
+    /// Also move the camera's controls and see whether the pictures answer: visible, and takes 45 seconds.
+    #[arg(long)]
+    controls: bool,
     /// Only ask the device, do not play it.
     #[arg(long)]
     no_play: bool,
@@ -161,6 +164,7 @@ fn play(cli: &Cli, description: &str) -> Result<Vec<SourceReport>, String> {
     let pipeline = pipeline.downcast::<gst::Pipeline>().map_err(|_| "this is no pipeline".to_owned())?;
     let watcher = pipeline.by_name("deepfake-source-end").ok_or("the watching element is gone")?;
     watcher.set_property("probe-environment", cli.environment);
+    watcher.set_property("probe-controls", cli.controls);
     if let Some(policy) = &cli.policy {
         watcher.set_property("policy", policy.to_string_lossy().as_ref());
     }

@@ -20,6 +20,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 struct Settings {
     policy: Option<PathBuf>,
     probe_environment: bool,
+    probe_controls: bool,
     session_id: String,
 }
 
@@ -42,10 +43,11 @@ impl ObjectSubclass for CameraProvenance {
 impl ObjectImpl for CameraProvenance {
     fn properties() -> &'static [glib::ParamSpec] {
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            let [policy, probe_environment] = tell::properties();
+            let [policy, probe_environment, probe_controls] = tell::properties();
             vec![
                 policy,
                 probe_environment,
+                probe_controls,
                 glib::ParamSpecString::builder("session-id")
                     .nick("Session")
                     .blurb("The application's name for the call, carried by every message")
@@ -74,6 +76,7 @@ impl ObjectImpl for CameraProvenance {
         match pspec.name() {
             "policy" => settings.policy = text().map(PathBuf::from),
             "probe-environment" => settings.probe_environment = value.get().unwrap_or_default(),
+            "probe-controls" => settings.probe_controls = value.get().unwrap_or_default(),
             "session-id" => settings.session_id = text().unwrap_or_default(),
             _ => {}
         }
@@ -84,6 +87,7 @@ impl ObjectImpl for CameraProvenance {
         match pspec.name() {
             "policy" => settings.policy.map(|p| p.to_string_lossy().into_owned()).to_value(),
             "probe-environment" => settings.probe_environment.to_value(),
+            "probe-controls" => settings.probe_controls.to_value(),
             "session-id" => settings.session_id.to_value(),
             _ => {
                 let reports = lock(&self.monitor).as_ref().map(Monitor::reports).unwrap_or_default();
@@ -135,8 +139,12 @@ impl BaseTransformImpl for CameraProvenance {
         let settings = lock(&self.settings).clone();
         self.blocked.store(false, Ordering::Release);
         let mut teller = Teller::new(self.obj().upcast_ref(), settings.policy.as_deref())?;
-        let options =
-            Options { policy: teller.policy(), environment: settings.probe_environment, keep_pictures: true };
+        let options = Options {
+            policy: teller.policy(),
+            environment: settings.probe_environment,
+            controls: settings.probe_controls,
+            keep_pictures: true,
+        };
         let (blocked, element) = (Arc::clone(&self.blocked), self.obj().downgrade());
         let listener = move |_: &[Arc<SourceReport>], news: &SourceReport| {
             let Some(element) = element.upgrade() else { return };

@@ -391,6 +391,7 @@ impl Detect {
         let options = Options {
             policy: teller.policy(),
             environment: settings.probe_environment,
+            controls: settings.probe_controls,
             keep_pictures: false,
         };
         let listener = move |reports: &[Arc<SourceReport>], news: &SourceReport| {

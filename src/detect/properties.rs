@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 /// All properties. Those that are not "changeable in PLAYING" are read when the element starts.
 pub fn all() -> Vec<ParamSpec> {
-    let [policy, probe_environment] = tell::properties();
+    let [policy, probe_environment, probe_controls] = tell::properties();
     vec![
         glib::ParamSpecEnum::builder_with_default::<Mode>("mode", Mode::default())
             .nick("Mode")
@@ -117,6 +117,7 @@ pub fn all() -> Vec<ParamSpec> {
             .build(),
         policy,
         probe_environment,
+        probe_controls,
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
             .nick("Statistics")
             .blurb("Frames seen, sampled, analysed, skipped; microseconds by stage; models, their scores, provider, memory")
@@ -172,6 +173,7 @@ pub fn set(settings: &mut Settings, name: &str, value: &Value) {
         "provenance" => take(&mut settings.provenance, value),
         "policy" => settings.policy = path(value),
         "probe-environment" => take(&mut settings.probe_environment, value),
+        "probe-controls" => take(&mut settings.probe_controls, value),
         _ => {}
     }
 }
@@ -198,6 +200,7 @@ pub fn get(settings: &Settings, name: &str) -> Option<Value> {
         "provenance" => settings.provenance.to_value(),
         "policy" => path_value(settings.policy.as_ref()),
         "probe-environment" => settings.probe_environment.to_value(),
+        "probe-controls" => settings.probe_controls.to_value(),
         _ => return None,
     })
 }

@@ -88,6 +88,7 @@ pub struct Settings {
     pub provenance: bool,
     pub policy: Option<PathBuf>,
     pub probe_environment: bool,
+    pub probe_controls: bool,
 }
 
 impl Default for Settings {
@@ -112,6 +113,7 @@ impl Default for Settings {
             provenance: true,
             policy: None,
             probe_environment: false,
+            probe_controls: false,
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Camera-source provenance: who made this stream?
 //!
 //! `walk` finds the sources upstream, `identity` reads names and properties, [`device`] asks drivers ([`v4l2`], [`sysfs`],
-//! with what is [`known`] of makes), `pipewire` asks PipeWire, `probes` and `pictures` look at what passes, `environment` at the machine;
+//! with what is [`known`] of makes), `pipewire` asks PipeWire, `webrtc` a call, `probes` and `pictures` look at what passes, `environment` at the machine;
+//! where it is wanted, `experiment` moves the camera's `controls` by a `hand` on a thread of its own;
 //! `monitor` leads them on a thread of its own, `report` is what comes of it, and `policy` says whether it is welcome.
 
 pub mod device;
@@ -10,7 +11,13 @@ pub mod sysfs;
 pub mod v4l2;
 
 #[cfg(feature = "plugin")]
+mod controls;
+#[cfg(feature = "plugin")]
 pub mod environment;
+#[cfg(feature = "plugin")]
+mod experiment;
+#[cfg(feature = "plugin")]
+mod hand;
 #[cfg(feature = "plugin")]
 pub mod identity;
 #[cfg(feature = "plugin")]
@@ -31,5 +38,7 @@ pub mod tell;
 pub mod timed;
 #[cfg(feature = "plugin")]
 pub mod walk;
+#[cfg(feature = "plugin")]
+mod webrtc;
 #[cfg(feature = "plugin")]
 mod wire;

@@ -4,6 +4,8 @@
 //! and tells whoever owns it. It has no clock of its own: the stream's buffers ring its bell, once a second of stream
 //! time, and every stream start, caps change and reconfiguration makes it walk again.
 
+use super::controls;
+use super::experiment::Experiment;
 use super::identity::Identity;
 use super::pictures::{Forensics, Pictures};
 use super::policy::Policy;
@@ -11,6 +13,7 @@ use super::probes::Probes;
 use super::report::SourceReport;
 use super::timed::Timed;
 use super::walk::{Origin, origins};
+use super::webrtc;
 use crate::analysis::fingerprint::Print;
 use crate::analysis::frame::FrameView;
 use crate::analysis::provenance::Finding;
@@ -40,6 +43,8 @@ pub struct Options {
     pub policy: Arc<Policy>,
     /// Also look at the machine (loaded modules, virtual machine).
     pub environment: bool,
+    /// Move the camera's controls and see whether the pictures answer.
+    pub controls: bool,
     /// Keep pictures as they pass the pad. Otherwise they come through [`Eyes`], or are not looked at.
     pub keep_pictures: bool,
 }
@@ -74,6 +79,8 @@ struct Bell {
 struct Shared {
     bell: Mutex<Bell>,
     ring: Condvar,
+    /// The newest buffer's PTS.
+    newest: AtomicU64,
     /// PTS from which the next buffer rings; 0 makes any.
     due: AtomicU64,
     /// Buffers without PTS since the last ring.
@@ -96,6 +103,9 @@ impl Shared {
     /// On the streaming thread, for every buffer.
     fn passed(&self, buffer: &gst::Buffer) {
         let kept = self.pictures.passed(buffer);
+        if let Some(pts) = buffer.pts() {
+            self.newest.store(pts.nseconds(), Ordering::Relaxed);
+        }
         let evaluate = self.is_due(buffer.pts());
         if kept || evaluate {
             let mut bell = self.bell();
@@ -132,9 +142,16 @@ pub struct Monitor {
 impl Monitor {
     /// Watches what feeds `pad`, an input pad.
     pub fn start(pad: &gst::Pad, options: Options, listener: Listener) -> io::Result<Self> {
+        let builder = Builder::new().name("deepfake-source".into());
+        Self::placed(pad, &options).spawn(builder, options, listener)
+    }
+
+    /// With its probe on the pad, and no thread yet.
+    fn placed(pad: &gst::Pad, options: &Options) -> Self {
         let shared = Arc::new(Shared {
             bell: Mutex::default(),
             ring: Condvar::new(),
+            newest: AtomicU64::new(0),
             due: AtomicU64::new(0),
             timeless: AtomicU64::new(0),
             pictures: Pictures::new(options.keep_pictures),
@@ -171,16 +188,21 @@ impl Monitor {
         if let Some(caps) = pad.current_caps() {
             shared.pictures.caps(&caps);
         }
+        Self { shared, pad: pad.clone(), probe, thread: None }
+    }
+
+    /// Starts the thread. Where that fails the probe is taken away again, with `self`.
+    fn spawn(mut self, builder: Builder, options: Options, listener: Listener) -> io::Result<Self> {
         let mut work = Work {
-            pad: pad.clone(),
+            pad: self.pad.clone(),
             options,
             listener,
-            shared: Arc::clone(&shared),
+            shared: Arc::clone(&self.shared),
             watched: Vec::new(),
             environment: None,
         };
-        let thread = Builder::new().name("deepfake-source".into()).spawn(move || work.run())?;
-        Ok(Self { shared, pad: pad.clone(), probe, thread: Some(thread) })
+        self.thread = Some(builder.spawn(move || work.run())?);
+        Ok(self)
     }
 
     /// For whoever has the stream's pictures in hand.
@@ -217,6 +239,8 @@ struct Watched {
     /// Those that are made once: of names, drivers, services.
     fixed: Vec<Finding>,
     probes: Probes,
+    experiment: Option<Experiment>,
+    call: Option<webrtc::Stats>,
     told: Option<Arc<SourceReport>>,
 }
 
@@ -270,9 +294,12 @@ impl Work {
                 self.watched.push(watched);
             }
             *self.shared.forensics() = match self.watched.as_slice() {
-                [only] => Some(Forensics::new(&only.origin, &only.identity)),
+                [only] => Some(Forensics::new(&only.origin, &only.identity, self.options.controls)),
                 _ => None,
             };
+        }
+        if self.options.controls {
+            self.experiment();
         }
         let environment = self.environment();
         let pictures = self.shared.forensics().as_ref().map(Forensics::findings).unwrap_or_default();
@@ -282,6 +309,8 @@ impl Work {
             findings.extend(environment.iter().cloned());
             findings.extend(watched.probes.findings());
             findings.extend(pictures.iter().cloned());
+            findings.extend(watched.call.as_ref().map(|call| call.finding(&mut watched.device)));
+            findings.extend(watched.experiment.as_ref().map(Experiment::finding));
             let mut report = SourceReport::new(watched.identity.clone(), watched.device.clone(), findings);
             report.violation = self.options.policy.violation(&report);
             let report = Arc::new(report);
@@ -330,7 +359,33 @@ impl Work {
             }
         }
         let probes = Probes::attach(&origin, &identity);
-        Watched { origin, identity, device, fixed, probes, told: None }
+        let call = webrtc::Stats::of(&origin.bins);
+        Watched { origin, identity, device, fixed, probes, experiment: None, call, told: None }
+    }
+
+    /// One more step with the controls of the only source; pictures that several sources have mixed answer to none.
+    fn experiment(&mut self) {
+        let [watched] = self.watched.as_mut_slice() else {
+            for watched in &mut self.watched {
+                watched.experiment = None;
+            }
+            return;
+        };
+        let experiment = watched.experiment.get_or_insert_with(|| match watched.identity.v4l2_node() {
+            Some(node) => {
+                let path = std::path::PathBuf::from(node);
+                // Random enough: the keys of the standard library's hash maps.
+                let bits = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0);
+                Experiment::new(PATIENCE, bits, move || controls::open(&path))
+            }
+            None => Experiment::without("the source is no video node whose controls could be moved"),
+        });
+        // A stream without times leads nothing on, so nothing is begun.
+        let now = self.shared.newest.load(Ordering::Relaxed);
+        if now > 0 && !experiment.is_over() {
+            let trace = self.shared.forensics().as_ref().map(Forensics::trace).unwrap_or_default();
+            experiment.advance(now, &trace);
+        }
     }
 
     fn environment(&mut self) -> Vec<Finding> {
@@ -339,5 +394,26 @@ impl Work {
         }
         let look = || super::environment::findings(std::path::Path::new("/"));
         self.environment.get_or_insert_with(look).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_cannot_start_leaves_no_probe() {
+        gst::init().unwrap();
+        let pad = gst::Pad::new(gst::PadDirection::Sink);
+        let policy = Arc::new(Policy::built_in().unwrap());
+        let options = Options { policy, environment: false, controls: false, keep_pictures: false };
+        let monitor = Monitor::placed(&pad, &options);
+        // The probe's closure holds one, so it tells whether the probe is still there.
+        let shared = Arc::downgrade(&monitor.shared);
+        assert!(monitor.probe.is_some());
+        // No address space has room for such a stack.
+        let builder = Builder::new().stack_size(1 << 60);
+        assert!(monitor.spawn(builder, options, Box::new(|_, _| {})).is_err());
+        assert!(shared.upgrade().is_none(), "the probe is still on the pad");
     }
 }

@@ -5,6 +5,7 @@ use super::walk::{Origin, factory};
 use crate::analysis::fingerprint::{Fingerprint, Print};
 use crate::analysis::frame::FrameView;
 use crate::analysis::provenance::Finding;
+use crate::analysis::source::response::{Sample, Trace};
 use crate::analysis::source::{self, Coding, SourceForensics};
 use crate::lock::lock;
 use crate::provenance::identity::Identity;
@@ -93,14 +94,16 @@ impl Pictures {
 pub struct Forensics {
     of: source::Origin,
     inner: SourceForensics,
+    /// For the experiment with the controls; `None` where there is none.
+    trace: Option<Trace>,
     last: Option<u64>,
 }
 
 impl Forensics {
     /// For the one source of a stream.
-    pub fn new(origin: &Origin, identity: &Identity) -> Self {
+    pub fn new(origin: &Origin, identity: &Identity, keep_trace: bool) -> Self {
         let of = source::Origin { claim: identity.claim(), coding: coding(origin), altered: altered(origin) };
-        Self { of, inner: SourceForensics::new(of), last: None }
+        Self { of, inner: SourceForensics::new(of), trace: keep_trace.then(Trace::default), last: None }
     }
 
     /// Takes a picture that somebody else has in hand, and the fingerprints of all since the last one.
@@ -110,8 +113,20 @@ impl Forensics {
         }
         if self.last.is_none_or(|last| pts >= last.saturating_add(INTERVAL) || pts < last) {
             self.last = Some(pts);
-            self.inner.observe_frame(frame, pts, None);
+            self.observe(frame, pts);
         }
+    }
+
+    fn observe(&mut self, frame: &FrameView<'_>, pts: u64) {
+        self.inner.observe_frame(frame, pts, None);
+        if let Some(trace) = self.trace.as_mut().filter(|t| t.wants(pts)) {
+            trace.push(Sample::of(frame, pts));
+        }
+    }
+
+    /// How bright and how sharp the pictures were.
+    pub fn trace(&self) -> Trace {
+        self.trace.clone().unwrap_or_default()
     }
 
     /// Takes what was kept since the last call.
@@ -120,6 +135,7 @@ impl Forensics {
             let mut slot = lock(&pictures.slot);
             if std::mem::take(&mut slot.fresh) {
                 self.inner = SourceForensics::new(self.of);
+                self.trace = self.trace.take().map(|_| Trace::default());
             }
             (slot.kept.take(), std::mem::take(&mut slot.prints))
         };
@@ -137,7 +153,7 @@ impl Forensics {
         let Some((pts, buffer, info)) = kept else { return };
         if let Ok(frame) = VideoFrameRef::from_buffer_ref_readable(&buffer, &info) {
             // A picture that cannot be read is not judged.
-            let _ = view::with_view(&frame, |v| self.inner.observe_frame(v, pts, None));
+            let _ = view::with_view(&frame, |v| self.observe(v, pts));
         }
     }
 

@@ -97,8 +97,8 @@ fn dump() -> Result<Vec<u8>, String> {
     }
 }
 
-/// Finds the node in what PipeWire said, and judges it.
-fn look(json: &[u8], target: Option<&str>) -> (BTreeMap<String, String>, Vec<Finding>) {
+/// Finds the node in what PipeWire said (the JSON of `pw-dump`), and judges it.
+pub fn look(json: &[u8], target: Option<&str>) -> (BTreeMap<String, String>, Vec<Finding>) {
     let Ok(objects) = serde_json::from_slice::<Vec<Object>>(json) else {
         let finding = Finding::not_readable(CHECK, format!("what {TOOL} says is not understood"));
         return (BTreeMap::new(), vec![finding]);
@@ -143,10 +143,20 @@ fn look(json: &[u8], target: Option<&str>) -> (BTreeMap<String, String>, Vec<Fin
     (facts, vec![finding])
 }
 
-/// A node that a device's driver made names its API; a program's stream that calls itself a camera does not.
+/// Programs that make the nodes of devices. A program may call itself so, too: the name only helps against the others.
+const SESSION_MANAGERS: [&str; 3] = ["wireplumber", "pipewire-media-session", "pipewire"];
+
+/// A node that a device's driver made names its API, and a session manager made it; a program's stream that calls itself
+/// a camera does not, or says so itself.
 fn judge(node: &BTreeMap<String, String>) -> Finding {
     let name = node.get("card").or_else(|| node.get("node-name")).map_or("?", String::as_str);
-    match node.get("device-api").map(String::as_str) {
+    let api = node.get("device-api").map(String::as_str);
+    let stranger = node.get("program").filter(|p| !SESSION_MANAGERS.contains(&p.as_str()));
+    if let (Some(api), Some(program)) = (api, stranger) {
+        let reason = format!("`{name}` says that it is a node of {api} devices, and {program} made it");
+        return Finding::of(CHECK, Class::Virtual, 5.0, reason).injected(4.0);
+    }
+    match api {
         Some(api @ ("v4l2" | "libcamera")) => {
             let reason = format!("`{name}` is a node of PipeWire's {api} devices");
             Finding::of(CHECK, Class::Physical, 1.0, reason)
@@ -195,5 +205,9 @@ mod tests {
         assert_eq!(program.class, Some(Class::Virtual));
         assert!(program.injection > 0.0 && program.reason.contains("obs"));
         assert_eq!(of(&[("device-api", "new")]).weight, 0.0);
+        let manager = of(&[("device-api", "v4l2"), ("program", "wireplumber")]);
+        assert_eq!(manager.class, Some(Class::Physical));
+        let forged = of(&[("device-api", "v4l2"), ("program", "gst-launch-1.0")]);
+        assert!(forged.class == Some(Class::Virtual) && forged.injection > 0.0, "{forged:?}");
     }
 }

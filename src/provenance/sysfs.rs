@@ -200,7 +200,7 @@ fn is_root_hub(path: &Path) -> bool {
 }
 
 /// The terminal types of the inputs in the video control interfaces of raw USB descriptors.
-fn inputs(mut rest: &[u8]) -> Vec<u16> {
+pub fn inputs(mut rest: &[u8]) -> Vec<u16> {
     const INTERFACE: u8 = 0x04;
     const CLASS_SPECIFIC: u8 = 0x24;
     const INPUT_TERMINAL: u8 = 0x02;
@@ -255,7 +255,7 @@ fn hex(text: &str) -> Option<u16> {
 }
 
 /// Text from a device as it may be shown: valid, short, on one line, without what steers a terminal or hides letters.
-pub(super) fn clean(raw: &[u8], most: usize) -> String {
+pub fn clean(raw: &[u8], most: usize) -> String {
     let hidden = |c: char| {
         c.is_control()
             || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')

@@ -13,8 +13,8 @@ use std::sync::Arc;
 /// Sources whose violation is remembered.
 const MAX_STANDING: usize = 64;
 
-/// The properties that every element with a monitor has: `policy` and `probe-environment`.
-pub fn properties() -> [glib::ParamSpec; 2] {
+/// The properties that every element with a monitor has: `policy`, `probe-environment` and `probe-controls`.
+pub fn properties() -> [glib::ParamSpec; 3] {
     [
         glib::ParamSpecString::builder("policy")
             .nick("Policy")
@@ -24,6 +24,11 @@ pub fn properties() -> [glib::ParamSpec; 2] {
         glib::ParamSpecBoolean::builder("probe-environment")
             .nick("Look at the machine")
             .blurb("Also look at kernel modules, firmware and container marks of this machine")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecBoolean::builder("probe-controls")
+            .nick("Move the controls")
+            .blurb("Move exposure, gain, brightness or focus of a V4L2 camera and see whether the pictures answer; visible for up to 40 s")
             .mutable_ready()
             .build(),
     ]

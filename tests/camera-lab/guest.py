@@ -1,8 +1,10 @@
 """The cases of the camera lab, run inside the virtual machine: each makes a fake camera and asks what it is."""
 
+import fcntl
 import json
 import os
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -15,6 +17,11 @@ OUT = Path("/run/out")
 CLASS = Path("/sys/class/video4linux")
 WAIT = 40.0
 C920 = "HD Pro Webcam C920"
+MOVED = "vivid, its controls moved"
+# VIDIOC_G_CTRL, and the controls of vivid that are moved: brightness, automatic gain. The gain itself changes by itself
+# while the automatic is on.
+GET_CONTROL = 0xC008561B
+CONTROLS = (0x00980900, 0x00980912)
 
 
 def modprobe(module, *options):
@@ -71,6 +78,10 @@ def vivid(log):
     modprobe("vivid", "n_devs=1", "node_types=0x1", "input_types=0x00")
     node = until("vivid", lambda: named("vivid-000-vid-cap"))
     return node, capture(node, log)
+
+
+def loaded_vivid(_log):
+    return named("vivid-000-vid-cap"), None
 
 
 def loopback(module, *options):
@@ -154,6 +165,7 @@ def usb_ip(log):
 # Name, expected class, how it is made, what has to be unloaded after it.
 CASES = [
     ("vivid", "virtual", vivid, []),
+    (MOVED, "virtual", loaded_vivid, []),
     ("v4l2loopback, idle, named Integrated Camera", "virtual", idle_loopback, ["v4l2loopback"]),
     ("v4l2loopback, default name, fed", "virtual", loopback("v4l2loopback"), ["v4l2loopback"]),
     (
@@ -185,6 +197,36 @@ def judge(node, log):
     return json.loads(answer.stdout.splitlines()[0])
 
 
+def controls(node):
+    """The values of the controls."""
+    with open(f"/dev/{node}", "rb", buffering=0) as device:
+        asked = (fcntl.ioctl(device, GET_CONTROL, struct.pack("Ii", c, 0)) for c in CONTROLS)
+        return [struct.unpack("Ii", answer)[1] for answer in asked]
+
+
+def moved(node, log):
+    """The report of a run that moves the controls: vivid's pictures answer, and all stands as before."""
+    before = controls(node)
+    raw = "video/x-raw,width=320,height=180,framerate=10/1"
+    command = [PROGRAM, "--json", "--controls", "--seconds", "60"]
+    answer = subprocess.run(
+        [*command, f"v4l2src device=/dev/{node} ! {raw}"],
+        stdout=subprocess.PIPE,
+        stderr=log,
+        text=True,
+        timeout=150,
+        check=False,
+    )
+    log.write(answer.stdout)
+    report = json.loads(answer.stdout.splitlines()[0])
+    (found,) = [f for f in report["findings"] if f["check"] == "control-response"]
+    if (found["outcome"], found["class"]) != ("found", "physical"):
+        raise RuntimeError(f"vivid's pictures answer, and it says: {found['reason']}")
+    if controls(node) != before:
+        raise RuntimeError(f"the controls were {before} and are {controls(node)}")
+    return report
+
+
 def main():
     (OUT / "up").write_text(Path("/proc/uptime").read_text().split()[0])
     # No udev here: devtmpfs makes the nodes.
@@ -196,7 +238,8 @@ def main():
             try:
                 node, seen, *processes = case(log)
                 frames = {True: "yes", False: "no", None: "-"}[seen]
-                result |= {"node": node, "frames": frames, "report": judge(node, log)}
+                report = moved(node, log) if name == MOVED else judge(node, log)
+                result |= {"node": node, "frames": frames, "report": report}
             except Exception as error:  # one case's failure is a row of the table
                 result["error"] = f"{type(error).__name__}: {error}"
             for process in processes:

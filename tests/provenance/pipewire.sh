@@ -1,9 +1,10 @@
 #!/bin/bash
-# A program's stream that calls itself a camera, in a PipeWire of its own, judged by deepfake-source ($1).
+# A program's stream that calls itself a camera, in a PipeWire of its own, judged by deepfake-source ($1): what feeds
+# it ($2), and what it says of itself ($3, further properties of the stream).
 # Exit status 77: PipeWire cannot be run here.
 
 set -uo pipefail
-source=$1
+source=$1 feed=$2 says=$3
 XDG_RUNTIME_DIR=$(mktemp -d)
 export XDG_RUNTIME_DIR PIPEWIRE_RUNTIME_DIR=$XDG_RUNTIME_DIR
 trap 'kill $(jobs -p) 2>/dev/null; wait; rm -rf "$XDG_RUNTIME_DIR"' EXIT
@@ -22,8 +23,9 @@ camera() { pw-dump | grep -q '"node.name": "fake-cam"'; }
 pipewire >/dev/null 2>&1 &
 until_true pw-dump
 wireplumber >/dev/null 2>&1 &
-gst-launch-1.0 -q videotestsrc is-live=true ! video/x-raw,format=I420,width=160,height=120,framerate=25/1 \
-    ! pipewiresink mode=provide stream-properties="p,media.class=Video/Source,node.name=fake-cam,node.description=HDCam" \
+# shellcheck disable=SC2086  # a description is words
+gst-launch-1.0 -q $feed \
+    ! pipewiresink mode=provide stream-properties="p,media.class=Video/Source,node.name=fake-cam,$says" \
     >/dev/null 2>&1 &
 until_true camera
 id=$(pw-dump | tr -d ' \n' | grep -oP '"id":\K\d+(?=,"type":"PipeWire:Interface:Node"(?:(?!"PipeWire:Interface).)*"node.name":"fake-cam")')

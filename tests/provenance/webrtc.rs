@@ -4,7 +4,8 @@ use super::{Heard, pipeline};
 use crate::common::{PATIENCE, init};
 use glib::Value;
 use gst::prelude::*;
-use gstdeepfake::analysis::provenance::Class;
+use gstdeepfake::analysis::provenance::{Class, Outcome};
+use gstdeepfake::provenance::report::SourceReport;
 use gstreamer as gst;
 
 /// Asks one side for its description (`create-offer` or `create-answer`) and gives it to both.
@@ -38,11 +39,19 @@ fn a_webrtc_call_is_a_network() {
         eprintln!("SKIPPED: no nicesrc (Debian package gstreamer1.0-nice)");
         return;
     }
-    let sender = pipeline(
-        "webrtcbin name=rtc bundle-policy=max-bundle videotestsrc is-live=true \
-         ! video/x-raw,format=I420,width=160,height=120,framerate=25/1 ! vp8enc deadline=1 ! rtpvp8pay \
+    let folder = tempfile::tempdir().unwrap();
+    for (what, feed, _) in super::variants::feeds(folder.path()).unwrap_or_default() {
+        println!("{what}");
+        call(&feed);
+    }
+}
+
+/// A call of one who sends that.
+fn call(feed: &str) {
+    let sender = pipeline(&format!(
+        "webrtcbin name=rtc bundle-policy=max-bundle {feed} ! vp8enc deadline=1 ! rtpvp8pay \
          ! application/x-rtp,media=video,encoding-name=VP8,payload=96 ! rtc.",
-    );
+    ));
     let receiver =
         pipeline("webrtcbin name=rtc bundle-policy=max-bundle fakesrc num-buffers=1 ! fakesink async=false");
     let (Some(sender), Some(receiver)) = (sender, receiver) else { return };
@@ -69,7 +78,12 @@ fn a_webrtc_call_is_a_network() {
     });
     receiver.set_state(gst::State::Playing).unwrap();
     sender.set_state(gst::State::Playing).unwrap();
-    let heard = Heard::listen(&receiver, |h| !h.reports.is_empty());
+    let told = |r: &SourceReport| {
+        r.findings.iter().find(|f| f.check == "webrtc-stats" && f.outcome == Outcome::Found).cloned()
+    };
+    let heard = Heard::listen(&receiver, |h| {
+        h.reports.last().is_some_and(|r| told(r).is_some() && r.device.contains_key("path"))
+    });
     sender.set_state(gst::State::Null).unwrap();
     receiver.set_state(gst::State::Null).unwrap();
     let _ = receiver.state(PATIENCE);
@@ -77,4 +91,9 @@ fn a_webrtc_call_is_a_network() {
     let report = heard.reports.last().unwrap();
     assert_eq!(report.class, Class::Network, "{report:?}");
     assert!(report.identity.inside.iter().any(|f| f == "webrtcbin"), "{:?}", report.identity);
+    let told = told(report).unwrap();
+    assert!(told.reason.contains(" packets, ") && told.injection == 0.0, "{told:?}");
+    // Kinds of paths, no addresses.
+    assert!(report.device["path"].split(' ').all(|p| ["host", "srflx", "prflx", "relay"].contains(&p)));
+    println!("{}", told.reason);
 }

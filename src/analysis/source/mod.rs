@@ -11,6 +11,7 @@ pub mod cadence;
 pub mod grid;
 pub mod noise;
 mod profile;
+pub mod response;
 pub mod timing;
 
 pub use cadence::Cadence;

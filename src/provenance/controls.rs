@@ -1,0 +1,184 @@
+//! Controls of a video node that are moved, and always put back.
+//!
+//! The one place that changes anything outside the process, and only with `probe-controls=true`. The ioctls are behind
+//! [`Controls`], so that tests can be a camera; [`Touch`] remembers what stood where and puts it back when it goes,
+//! whatever ended it.
+
+#![cfg_attr(target_os = "linux", allow(unsafe_code))]
+
+use std::io;
+use std::path::Path;
+
+/// How often putting a value back is tried.
+const TRIES: usize = 3;
+
+/// A control that can be moved now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    pub minimum: i32,
+    pub maximum: i32,
+    pub step: i32,
+}
+
+/// The controls of a camera.
+pub trait Controls: Send {
+    /// Its range; `None` where the camera has no such control, or one that cannot be written.
+    fn range(&mut self, id: u32) -> Option<Range>;
+    fn get(&mut self, id: u32) -> io::Result<i32>;
+    fn set(&mut self, id: u32, value: i32) -> io::Result<()>;
+}
+
+/// A camera whose controls are being moved; puts them back when dropped.
+pub struct Touch {
+    camera: Box<dyn Controls>,
+    /// What stood where before, in the order of the first changes.
+    before: Vec<(u32, i32)>,
+}
+
+impl std::fmt::Debug for Touch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Touch").field("before", &self.before).finish_non_exhaustive()
+    }
+}
+
+impl Touch {
+    pub fn new(camera: Box<dyn Controls>) -> Self {
+        Self { camera, before: Vec::new() }
+    }
+
+    pub fn range(&mut self, id: u32) -> Option<Range> {
+        self.camera.range(id)
+    }
+
+    pub fn get(&mut self, id: u32) -> io::Result<i32> {
+        self.camera.get(id)
+    }
+
+    /// Moves a control. A value that was not there before is remembered first; where it cannot be read nothing is moved.
+    pub fn set(&mut self, id: u32, value: i32) -> io::Result<()> {
+        if !self.before.iter().any(|(known, _)| *known == id) {
+            self.before.push((id, self.camera.get(id)?));
+        }
+        self.camera.set(id, value)
+    }
+
+    /// Puts everything back, the last change first: exposure before the automatic that would take it over. Returns
+    /// whether the camera took it all.
+    pub fn restore(&mut self) -> bool {
+        let mut whole = true;
+        while let Some((id, value)) = self.before.pop() {
+            whole &= (0..TRIES).any(|_| self.camera.set(id, value).is_ok());
+        }
+        whole
+    }
+}
+
+impl Drop for Touch {
+    fn drop(&mut self) {
+        self.restore();
+    }
+}
+
+/// Opens a node for its controls. Whoever streams from it is not disturbed by that.
+#[cfg(target_os = "linux")]
+pub fn open(node: &Path) -> io::Result<Box<dyn Controls>> {
+    Ok(Box::new(linux::Node::open(node)?))
+}
+
+/// Opens a node for its controls.
+#[cfg(not(target_os = "linux"))]
+pub fn open(_: &Path) -> io::Result<Box<dyn Controls>> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "controls can be moved on Linux only"))
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use super::{Controls, Range};
+    use crate::provenance::v4l2::number;
+    use rustix::fd::{AsFd, OwnedFd};
+    use rustix::fs::{Mode, OFlags, fstat, major, open};
+    use rustix::io::Errno;
+    use rustix::ioctl::{Updater, ioctl, opcode};
+    use std::io;
+    use std::path::Path;
+
+    /// Major number of video nodes.
+    const MAJOR: u32 = 81;
+    /// Flags of a control: disabled, taken by another program, read-only, inactive (an automatic holds it).
+    const NOT_NOW: u32 = 0x1 | 0x2 | 0x4 | 0x10;
+
+    // The kernel's structures, include/uapi/linux/videodev2.h. Plain numbers and arrays of them: every bit pattern is
+    // valid.
+    #[repr(C)]
+    #[derive(Default)]
+    struct Description {
+        id: u32,
+        kind: u32,
+        name: [u8; 32],
+        minimum: i32,
+        maximum: i32,
+        step: i32,
+        default: i32,
+        flags: u32,
+        reserved: [u32; 2],
+    }
+
+    #[repr(C)]
+    #[derive(Default)]
+    struct Value {
+        id: u32,
+        value: i32,
+    }
+
+    // The sizes are part of the ioctl numbers.
+    const _: () = assert!(size_of::<Description>() == 68 && size_of::<Value>() == 8);
+
+    macro_rules! question {
+        ($name:ident, $t:ty, $number:literal) => {
+            fn $name(fd: &OwnedFd, value: &mut $t) -> Result<(), Errno> {
+                // SAFETY: the opcode names this structure's size and direction, the structure is laid out as the
+                // kernel's and may hold any bits, and it is borrowed for the call alone.
+                unsafe {
+                    ioctl(fd.as_fd(), Updater::<{ opcode::read_write::<$t>(b'V', $number) }, $t>::new(value))
+                }
+            }
+        };
+    }
+    question!(describe, Description, 36);
+    question!(get, Value, 27);
+    question!(set, Value, 28);
+
+    pub struct Node(OwnedFd);
+
+    impl Node {
+        pub fn open(path: &Path) -> io::Result<Self> {
+            number(path).map_err(|e| io::Error::other(e.to_string()))?;
+            let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+            let fd = open(path, flags, Mode::empty())?;
+            // Once more, of what really was opened: the name may have changed hands in between.
+            if major(fstat(&fd)?.st_rdev) != MAJOR {
+                return Err(io::Error::other("it is no video device any more"));
+            }
+            Ok(Self(fd))
+        }
+    }
+
+    impl Controls for Node {
+        fn range(&mut self, id: u32) -> Option<Range> {
+            let mut asked = Description { id, ..Default::default() };
+            describe(&self.0, &mut asked).ok()?;
+            let Description { minimum, maximum, step, flags, .. } = asked;
+            (flags & NOT_NOW == 0).then_some(Range { minimum, maximum, step })
+        }
+
+        fn get(&mut self, id: u32) -> io::Result<i32> {
+            let mut asked = Value { id, value: 0 };
+            get(&self.0, &mut asked)?;
+            Ok(asked.value)
+        }
+
+        fn set(&mut self, id: u32, value: i32) -> io::Result<()> {
+            Ok(set(&self.0, &mut Value { id, value })?)
+        }
+    }
+}
