@@ -16,12 +16,12 @@ role = "face-signal"
 file = "{file}"
 sha256 = "{sha256}"
 size = {size}
-licence = "MIT OR Apache-2.0"
+licence = "MIT"
 origin = "models/training, card {card}"
 family = "forgery"
 signal = "{signal}"
 per-second = 3.0
-window = 3.0
+window = {window}
 min-face = {min_face}
 [model.crop]
 {crop}
@@ -47,21 +47,23 @@ dtype = "f32"
 """
 
 
-def entry(name: str, one: Exported, signal: str, crop: str, side: int, cells: int) -> str:
+def entry(name: str, one: Exported, signal: str, crop: str, side: int, cells: int, window: float) -> str:
     """The text for manifest.toml."""
-    return ENTRY.format(name=name, file=one.file.name, sha256=one.sha256, size=one.size, signal=signal, crop=crop,
+    return ENTRY.format(name=name, file=one.file.name, sha256=one.sha256, size=one.size, signal=signal, crop=crop, window=window,
                         card=f"{name}.md", side=side, cells=cells, min_face=int(channel.NARROWEST_FACE))
 
 
 def frame_entry(name: str, one: Exported) -> str:
     """That of the frame model."""
     crop = f'kind = "native"\nmax-face = {int(channel.WIDEST_FACE)}'
-    return entry(name, one, "frame-texture", crop, net.SIDE, net.CELLS)
+    return entry(name, one, "frame-texture", crop, net.SIDE, net.CELLS, 3.0)
 
 
 def colour_entry(name: str, one: Exported) -> str:
     """That of the colour model."""
-    return entry(name, one, "skin-colour", f'kind = "aligned"\nscale = {evenness.SCALE}', evenness.SIDE, evenness.CELLS)
+    # It errs with the person: a long window, whose word is to count once.
+    crop = f'kind = "aligned"\nscale = {evenness.SCALE}'
+    return entry(name, one, "skin-colour", crop, evenness.SIDE, evenness.CELLS, 30.0)
 
 
 def _material(folders: list[Path], kept: Path) -> list[str]:

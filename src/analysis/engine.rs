@@ -62,10 +62,12 @@ pub struct Trace {
 }
 
 /// How many hypotheses are watched in parallel over time, for the threshold: presentation and replay, and forgery where
-/// a network counts that speaks of it. What provenance says comes once and is capped: it does not add to the rate of
-/// false alerts.
+/// a network counts that speaks of it. What comes once and is capped (provenance, networks whose word counts once) does not
+/// add to the rate of false alerts.
 pub fn hypotheses(networks: &[Arc<NetworkSpec>]) -> usize {
-    let forgery = networks.iter().any(|n| n.family == Family::Forgery && n.calibration.is_some());
+    let forgery = networks
+        .iter()
+        .any(|n| n.family == Family::Forgery && n.calibration.as_ref().is_some_and(|c| !c.once));
     2 + usize::from(forgery)
 }
 

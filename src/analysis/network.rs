@@ -140,6 +140,10 @@ pub struct NetworkCalibration {
     pub px_none: f64,
     #[serde(default = "NetworkCalibration::enough_px")]
     pub px_full: f64,
+    /// Whether all windows of a track are one observation: a network that errs with the person rather than with the
+    /// picture is not believed more for looking longer.
+    #[serde(default)]
+    pub once: bool,
     /// What it was fitted on, for people.
     #[serde(default)]
     pub data: String,

@@ -6,7 +6,7 @@
 use super::{Reading, seconds};
 use crate::analysis::network::NetworkSpec;
 use crate::analysis::parts::PartHeat;
-use crate::analysis::quality::Quality;
+use crate::analysis::quality::{Quality, TOO_POOR};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -33,12 +33,14 @@ pub struct NetworkSignal {
     period: f64,
     looks: VecDeque<Look>,
     last: Option<u64>,
+    /// Nats that count already, of a network whose word counts once.
+    given: f64,
 }
 
 impl NetworkSignal {
     pub fn new(spec: Arc<NetworkSpec>, economy: bool) -> Self {
         let period = spec.period(economy);
-        Self { spec, period, looks: VecDeque::new(), last: None }
+        Self { spec, period, looks: VecDeque::new(), last: None, given: 0.0 }
     }
 
     pub fn spec(&self) -> &Arc<NetworkSpec> {
@@ -90,8 +92,25 @@ impl NetworkSignal {
         }
         let enough = (n / (0.5 * self.spec.window / self.period).ceil().max(1.0)).min(1.0);
         let llr = calibration.llr(score, px);
+        let poor = quality.overall() < TOO_POOR;
         let quality = f64::from(quality.overall()) * reach * enough;
-        Some(Reading { rate: llr / self.spec.window, impulse: 0.0, llr, quality, reason, features })
+        if !calibration.once {
+            return Some(Reading {
+                rate: llr / self.spec.window,
+                impulse: 0.0,
+                llr,
+                quality,
+                reason,
+                features,
+            });
+        }
+        // What is new of it is added, so that the track's sum holds the present word and no more.
+        let mut impulse = 0.0;
+        if quality > 0.0 && !poor {
+            impulse = llr - self.given / quality;
+            self.given = quality * llr;
+        }
+        Some(Reading { rate: 0.0, impulse, llr, quality, reason, features })
     }
 
     fn heat(&self) -> PartHeat {
@@ -140,6 +159,7 @@ mod tests {
                 fusion_weight: 1.0,
                 px_none: 40.0,
                 px_full: 120.0,
+                once: false,
                 data: String::new(),
             }),
         })
@@ -182,6 +202,27 @@ mod tests {
         assert_eq!((r.llr, r.rate, r.quality, r.impulse), (3.0, 1.0, 1.0, 0.0), "the first two are too old");
         assert_eq!(r.features, [3.0, 6.0, 120.0, 3.0]);
         assert_eq!(s.read(ns(8.0), GOOD), None, "scores grow old");
+    }
+
+    #[test]
+    fn what_counts_once_adds_up_to_the_present_word() {
+        let mut once = (*spec(true)).clone();
+        once.calibration.as_mut().unwrap().once = true;
+        let mut s = NetworkSignal::new(Arc::new(once), false);
+        let (mut sum, mut last) = (0.0, Reading::default());
+        for i in 0..200 {
+            let t = f64::from(i) * 0.5;
+            s.take(at(t, if i < 100 { 3.0 } else { -1.0 }, 120.0));
+            let quality = Quality { focus: if i % 2 == 0 { 1.0 } else { 0.6 }, ..GOOD };
+            last = s.read(ns(t), quality).unwrap();
+            assert_eq!(last.rate, 0.0);
+            sum += last.quality * last.impulse;
+            assert!((sum - last.quality * last.llr).abs() < 1e-9, "{i}: {sum} {last:?}");
+        }
+        assert!(last.llr == -1.0, "{last:?}");
+        let before = sum;
+        let poor = s.read(ns(99.6), Quality { size: 0.0, ..GOOD }).unwrap();
+        assert_eq!((poor.impulse, before), (0.0, sum), "a picture that is too poor takes nothing back");
     }
 
     #[test]
