@@ -169,8 +169,11 @@ $(CACHE)/train-venv/.done: models/training/requirements.txt
 	$(CACHE)/train-venv/bin/python -m pip install --disable-pip-version-check --quiet -r $<
 	touch $@
 
-train: models $(CACHE)/train-venv/.done ## train the own networks: FACES=folders of genuine faces (ATTACKS=, OUT=, OPTIONS=)
+.PHONY: train-faces
+train-faces:
 	@[[ -n "$(FACES)" ]] || { echo "error: FACES=folders of genuine stills and recordings; see models/training/README.md" >&2; exit 2; }
+
+train: train-faces models $(CACHE)/train-venv/.done ## train the own networks: FACES=folders of genuine faces (ATTACKS=, OUT=, OPTIONS=)
 	PYTHONPATH=models $(CACHE)/train-venv/bin/python -m training run --faces $(FACES) \
 	    --out "$(or $(OUT),training-run)" $(if $(ATTACKS),--attacks "$(ATTACKS)") $(OPTIONS)
 

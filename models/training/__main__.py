@@ -13,6 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+#: In the order of the network's channels.
+PLANES = ["Y", "Cr", "Cb"]
+
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__,
@@ -38,8 +41,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--jobs", type=int, default=2, help="processes that make samples [%(default)s]")
     run.add_argument("--threads", type=int, default=0, help="threads of the training; 0: all cores [%(default)s]")
     run.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, ...; auto: CUDA if there is one [%(default)s]")
-    run.add_argument("--without", choices=["colour", "learned", "thumbnail"], action="append", default=[],
-                     help="leave a part of the network out (ablation)")
+    run.add_argument("--planes", nargs="+", choices=PLANES, default=["Cb"],
+                     help="whose bands the frame model looks at; luma and red difference learn the forger, not the forged [Cb]")
+    run.add_argument("--filters", action="store_true", help="with a bank of learned filters in the frame model")
     sheet = common("sheet", "A picture of genuine faces and their forged and recaptured twins, to judge the forger by eye")
     sheet.add_argument("--rows", type=int, default=12, help="[%(default)s]")
     sheet.add_argument("--steps", type=int, default=1200, help="of the decoders' training [%(default)s]")
@@ -96,7 +100,7 @@ def _told(written: list, card: Path) -> None:
 def _frame(args: argparse.Namespace, kept: Path, samples: Path, attacks: object, device: str, command: str) -> None:
     from . import card, export, train
     train.train(samples / "training", samples / "validation", args.out, args.steps, args.pairs, args.rate, device,
-                labelled=attacks, **{part: False for part in args.without})
+                labelled=attacks, learned=args.filters, planes=tuple(sorted(PLANES.index(p) for p in set(args.planes))))
     net = export.trained(args.out / "checkpoint.pt")
     written = export.export_frame(net, args.out / "deepfake-frame.onnx", samples / "training", samples / "validation")
     _told(written, card.write_frame(args.out, "deepfake-frame", args.faces, written, kept, command))

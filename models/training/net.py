@@ -82,8 +82,8 @@ class FrameModel(nn.Module):
     `thumbnail` switch branches off for the ablation.
     """
 
-    def __init__(self, widths: tuple[int, int] = (48, 96), learned: bool = True, thumbnail: bool = True,
-                 planes: tuple[int, ...] = (0, 1, 2)):
+    def __init__(self, widths: tuple[int, int] = (48, 96), learned: bool = False, thumbnail: bool = True,
+                 planes: tuple[int, ...] = (2,)):
         super().__init__()
         self.options = {"widths": list(widths), "learned": learned, "thumbnail": thumbnail, "planes": list(planes)}
         a, b = widths

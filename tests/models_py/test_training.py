@@ -134,9 +134,9 @@ def test_even_skin_raises_the_colour_models_score():
     assert logit.shape == (2, 1) and heat.shape == (2, 1, evenness.CELLS, evenness.CELLS)
 
 
-@pytest.mark.parametrize("without", [{}, {"colour": False}, {"learned": False}, {"thumbnail": False}])
-def test_the_frame_model_has_the_shapes_of_its_manifest_entry(without):
-    model = net.FrameModel(**without).eval()
+@pytest.mark.parametrize("parts", [{}, {"planes": (0, 1, 2), "learned": True}, {"planes": (0,)}, {"thumbnail": False}])
+def test_the_frame_model_has_the_shapes_of_its_manifest_entry(parts):
+    model = net.FrameModel(**parts).eval()
     with torch.inference_mode():
         forged, again, heat = model(torch.rand(2, 3, net.SIDE, net.SIDE))
     assert forged.shape == again.shape == (2,) and heat.shape == (2, net.CELLS, net.CELLS)
