@@ -59,29 +59,34 @@ def describe(verdict):
     return line
 
 
+def say(line):
+    """Prints a line in one piece: the buffers' thread and the bus's thread both do."""
+    sys.stdout.write(line + "\n")
+
+
 def on_buffer(_pad, info):
     buffer = info.get_buffer()
     meta = buffer.get_custom_meta("deepfake-verdict")
     if meta is None:
-        print("frame: no verdict")
+        say("frame: no verdict")
         return Gst.PadProbeReturn.OK
     verdict = meta.get_structure()
-    print(f"frame {seconds(buffer.pts / Gst.SECOND)} (age {seconds(time(verdict, 'age'))}): {describe(verdict)}")
+    say(f"frame {seconds(buffer.pts / Gst.SECOND)} (age {seconds(time(verdict, 'age'))}): {describe(verdict)}")
     return Gst.PadProbeReturn.OK
 
 
 def on_element_message(structure):
     name = structure.get_name()
     if name == "deepfake-verdict":
-        print(f"verdict at {seconds(time(structure, 'timestamp'))}: {describe(structure)}")
+        say(f"verdict at {seconds(time(structure, 'timestamp'))}: {describe(structure)}")
     elif name == "deepfake-alert":
         face = structure.get_value("track-id") if structure.has_field("track-id") else "the stream"
-        print(f"ALERT {structure.get_value('kind')} for {face} at {seconds(time(structure, 'timestamp'))}: "
-              f"{reasons(items(structure, 'evidence'))}")
+        say(f"ALERT {structure.get_value('kind')} for {face} at {seconds(time(structure, 'timestamp'))}: "
+            f"{reasons(items(structure, 'evidence'))}")
     elif name == "deepfake-summary":
-        print(f"summary: {structure.get_value('frames-analysed')} of {structure.get_value('frames-seen')} frames "
-              f"analysed, {structure.get_value('alerts')} alerts, worst {structure.get_value('worst-state')} "
-              f"{structure.get_value('worst-risk'):.2f}, at the end {structure.get_value('state')}")
+        say(f"summary: {structure.get_value('frames-analysed')} of {structure.get_value('frames-seen')} frames "
+            f"analysed, {structure.get_value('alerts')} alerts, worst {structure.get_value('worst-state')} "
+            f"{structure.get_value('worst-risk'):.2f}, at the end {structure.get_value('state')}")
 
 
 def on_message(_bus, message, loop, result):

@@ -45,6 +45,7 @@ fn four_networks_of_others_run_by_their_manifest() {
     let detect = pipeline.by_name("detect").unwrap();
     detect.set_property("model-dir", models.to_str().unwrap());
     detect.set_property("onnxruntime-library", library.to_str().unwrap());
+    detect.set_property("face-models", false);
     detect.set_property("extra-models", peers.path().to_str().unwrap());
     pipeline.set_state(gst::State::Playing).unwrap();
     let bus = pipeline.bus().unwrap();

@@ -58,7 +58,10 @@ fn a_still_that_is_made_a_video_is_a_file() {
     maker.set_state(gst::State::Playing).unwrap();
     assert!(Heard::listen(&maker, |_| false).eos);
     maker.set_state(gst::State::Null).unwrap();
-    let still = format!("filesrc location={} ! pngdec ! imagefreeze num-buffers=50 ! {END}", file.display());
+    let still = format!(
+        "filesrc location={} ! pngdec ! imagefreeze num-buffers=50 ! identity sync=true ! {END}",
+        file.display()
+    );
     let (class, report) = class_of(&still).unwrap();
     assert_eq!(class, Class::File);
     assert!(report.findings.iter().any(|f| f.check == "still"), "{report:?}");
