@@ -56,7 +56,9 @@ fn a_program_that_misbehaves_is_told_of() {
         assert!(error.contains(text), "{command}: {error}");
     };
     says("/no/such/program", "does not start");
-    says("head -c 2000", "fewer pictures");
+    // Whether it is still being fed when it goes is a matter of chance.
+    let early = all(program("head -c 2000"), 40).unwrap_err();
+    assert!(early.contains("fewer pictures") || early.contains("ended early"), "{early}");
     says("false", "program");
     let slow = Generator { patience: 0.3, ..program("sleep 60") };
     assert!(all(slow, 3).unwrap_err().contains("no picture for 0.3 s"));
