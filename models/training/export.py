@@ -132,7 +132,7 @@ def export_frame(net: FrameModel, file: Path, training: Path, validation: Path) 
     """Writes `file` (32-bit) and `file` with `-int8` in its name; the better choice is the first of the result."""
     # The check runs on crops as they come, not on noise.
     faces = next(batches(validation, 16, None)).pictures.float() / 255
-    difference = _written(_Shaped(net), file, SIDE, OUTPUTS, faces)
+    difference = _written(_Shaped(net).eval(), file, SIDE, OUTPUTS, faces)
     plain = _described(file, difference, _auc(_session(file), validation), SIDE)
     small = file.with_stem(file.stem + "-int8")
     quantize_static(str(file), str(small), _Reader(training), quant_format=QuantFormat.QDQ, per_channel=True,
