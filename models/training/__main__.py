@@ -10,8 +10,14 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    # Imported where they are needed, so that --help does not wait for PyTorch.
+    from .card import Run
+    from .labelled import Labelled
 
 #: In the order of the network's channels.
 PLANES = ["Y", "Cr", "Cb"]
@@ -46,11 +52,11 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--filters", action="store_true", help="with a bank of learned filters in the frame model")
     sheet = common("sheet", "A picture of genuine faces and their forged and recaptured twins, to judge the forger by eye")
     sheet.add_argument("--rows", type=int, default=12, help="[%(default)s]")
-    sheet.add_argument("--steps", type=int, default=1200, help="of the decoders' training [%(default)s]")
     return parser
 
 
-def _faces_and_decoders(args: argparse.Namespace, device: str) -> Path:
+def _faces_and_decoders(args: argparse.Namespace, device: str) -> tuple[Path, list, list]:
+    """The file of all faces; those of it to train on, and those to validate on."""
     from . import decoders, sources
     for folder in args.faces:
         if not folder.is_dir():
@@ -62,7 +68,7 @@ def _faces_and_decoders(args: argparse.Namespace, device: str) -> Path:
     print(f"{len(people)} genuine pictures of {len({s.person for s in people})} people; "
           f"{len(held_out)} of {len({s.person for s in held_out})} others for validation")
     decoders.train(people, args.out, device=device)
-    return kept
+    return kept, people, held_out
 
 
 def _device(wanted: str) -> str:
@@ -75,20 +81,20 @@ def _device(wanted: str) -> str:
 
 def run(args: argparse.Namespace) -> None:
     import torch
-    from . import dataset, labelled
+    from . import card, dataset, labelled
     device = _device(args.device)
     if args.threads:
         torch.set_num_threads(args.threads)
     attacks = labelled.collect(args.attacks) if args.attacks else None
-    kept = _faces_and_decoders(args, device)
+    kept, people, held_out = _faces_and_decoders(args, device)
     samples = args.out / "samples"
     dataset.make(kept, 1, args.out, samples / "validation", 8, args.seed + 1, args.jobs)
     dataset.make(kept, 0, args.out, samples / "training", args.shards, args.seed, args.jobs)
-    command = " ".join(sys.argv[1:])
+    told = card.Run(args.out, args.faces, people, held_out, " ".join(sys.argv[1:]))
     if args.only != "frame":
-        _colour(args, kept, samples, command)
+        _colour(told, samples)
     if args.only != "colour":
-        _frame(args, kept, samples, attacks, device, command)
+        _frame(args, told, samples, attacks, device)
 
 
 def _told(written: list, card: Path) -> None:
@@ -97,29 +103,28 @@ def _told(written: list, card: Path) -> None:
     print(f"take {written[0].file.name}, its entry {card.with_suffix('.toml').name} and its card {card.name} from {card.parent}")
 
 
-def _frame(args: argparse.Namespace, kept: Path, samples: Path, attacks: object, device: str, command: str) -> None:
+def _frame(args: argparse.Namespace, told: Run, samples: Path, attacks: Labelled | None, device: str) -> None:
     from . import card, export, train
     train.train(samples / "training", samples / "validation", args.out, args.steps, args.pairs, args.rate, device,
                 labelled=attacks, learned=args.filters, planes=tuple(sorted(PLANES.index(p) for p in set(args.planes))))
     net = export.trained(args.out / "checkpoint.pt")
     written = export.export_frame(net, args.out / "deepfake-frame.onnx", samples / "training", samples / "validation")
-    _told(written, card.write_frame(args.out, "deepfake-frame", args.faces, written, kept, command))
+    _told(written, card.write_frame(told, "deepfake-frame", written))
 
 
-def _colour(args: argparse.Namespace, kept: Path, samples: Path, command: str) -> None:
-    from . import card, evenness, export, sources
-    people, _ = sources.split(sources.load(kept))
-    model = evenness.Evenness(*evenness.regions(evenness.mean_shape(people)))
+def _colour(told: Run, samples: Path) -> None:
+    from . import card, evenness, export
+    model = evenness.Evenness(*evenness.regions(evenness.mean_shape(told.people)))
     fitted = evenness.fit(model, *(evenness.measured(model, v) for v in evenness.crops(samples / "training")))
-    written = export.export_colour(model, args.out / "deepfake-colour.onnx", *evenness.crops(samples / "validation"))
-    _told(written, card.write_colour(args.out, "deepfake-colour", args.faces, written, kept, command, fitted))
+    written = export.export_colour(model, told.out / "deepfake-colour.onnx", *evenness.crops(samples / "validation"))
+    _told(written, card.write_colour(told, "deepfake-colour", written, fitted))
 
 
 def sheet(args: argparse.Namespace) -> None:
     import cv2
-    from . import channel, sources
+    from . import channel
     from .decoders import Decoders
-    people, _ = sources.split(sources.load(_faces_and_decoders(args, "cpu")))
+    _, people, _ = _faces_and_decoders(args, "cpu")
     decoders, rng, rows = Decoders(args.out), np.random.default_rng(args.seed), []
     while len(rows) < args.rows:
         made = channel.sample(rng, people[int(rng.integers(len(people)))], people, decoders)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 from . import channel, evenness, forge, masks, net, sources
 from .export import Exported
+from .sources import Source
 
 ENTRY = """[[model]]
 name = "{name}"
@@ -66,60 +67,59 @@ def colour_entry(name: str, one: Exported) -> str:
     return entry(name, one, "skin-colour", crop, evenness.SIDE, evenness.CELLS, 30.0)
 
 
-def _material(folders: list[Path], kept: Path) -> list[str]:
-    people, held_out = sources.split(sources.load(kept))
-    stills = sum(not s.moving for s in people)
-    lines = [f"- training: {stills} stills and {len(people) - stills} video frames of {len({s.person for s in people})} people; "
-             f"validation: {len(held_out)} pictures of {len({s.person for s in held_out})} others"]
-    for folder in folders:
-        if (path := folder / "manifest.csv").is_file():
-            with path.open(newline="") as text:
-                rows = list(csv.DictReader(text))
-            named = Counter((r.get("dataset") or r.get("source_repo") or "?",
-                             r.get("terms") or r.get("licence") or "?") for r in rows)
-            lines += [f"- {name}: {n} files, {terms}" for (name, terms), n in sorted(named.items())]
-    return lines
+@dataclass(frozen=True)
+class Run:
+    """A training run, as both cards tell of it."""
+
+    out: Path
+    folders: list[Path]
+    people: list[Source]
+    held_out: list[Source]
+    #: Arguments of `python -m training`.
+    command: str
 
 
-def _table(written: list[Exported]) -> list[str]:
+def _material(run: Run) -> list[str]:
+    stills = sum(not s.moving for s in run.people)
+    named = Counter((r.get("dataset") or r.get("source_repo") or "?", r.get("terms") or r.get("licence") or "?")
+                    for r in sources.attributions(run.folders))
+    return [f"- training: {stills} stills and {len(run.people) - stills} video frames of "
+            f"{len({s.person for s in run.people})} people; "
+            f"validation: {len(run.held_out)} pictures of {len({s.person for s in run.held_out})} others",
+            *(f"- {name}: {n} files, {terms}" for (name, terms), n in sorted(named.items()))]
+
+
+def _written(run: Run, name: str, toml: str, about: list[str], files: list[Exported], twins: str, how: list[str]) -> Path:
+    """Writes `run.out/name.toml` and `run.out/name.md`; returns the latter."""
+    (run.out / f"{name}.toml").write_text(toml)
     rows = [f"| `{one.file.name}` | {one.size / 1e6:.2f} | {one.milliseconds:.1f} | {one.auc:.3f} | {one.difference:.1g} |"
-            for one in written]
-    return ["| file | MB | ms a crop, one core | AUC on held-out people | largest difference from PyTorch |",
-            "|---|---|---|---|---|", *rows, ""]
-
-
-_WARNING = ["", "Numbers on procedural forgeries say nothing about generators of fakes: measure with `make eval`.", ""]
-
-
-def write_frame(out: Path, name: str, folders: list[Path], written: list[Exported], kept: Path, command: str) -> Path:
-    """Writes `out/name.toml` and `out/name.md` of the frame model; returns the latter."""
-    last = json.loads((out / "history.json").read_text())[-1]
-    (out / f"{name}.toml").write_text(frame_entry(name, written[0]))
-    text = [f"# Model card: {name}", "",
-            "Says of one picture whether the inner face has the texture of the rest of it (face swaps, blended and restored",
-            "faces), and, by a second output, whether the whole has been recaptured from a print or a screen.", "",
-            *_table(written), "## Training data", "", *_material(folders, kept),
-            "- forged and recaptured pictures: made from these by the rules in `models/training` (procedural)", "",
-            "## Training", "", f"    python -m training {command}", "",
-            f"- {last['step']} steps; methods {json.dumps(forge.METHODS)}; shapes {json.dumps(masks.SHAPES)}",
-            "- held-out people, procedural forgeries: " + ", ".join(f"{k} {v:.3f}" for k, v in last.items()
-                                                                     if k.startswith("auc") or k == "paired"), *_WARNING]
-    path = out / f"{name}.md"
+            for one in files]
+    text = [f"# Model card: {name}", "", *about, "",
+            "| file | MB | ms a crop, one core | AUC on held-out people | largest difference from PyTorch |",
+            "|---|---|---|---|---|", *rows, "", "## Training data", "", *_material(run),
+            f"- {twins}: made from these by the rules in `models/training` (procedural)", "",
+            "## Training", "", f"    python -m training {run.command}", "", *how, "",
+            "Numbers on procedural forgeries say nothing about generators of fakes: measure with `make eval`.", ""]
+    path = run.out / f"{name}.md"
     path.write_text("\n".join(text))
     return path
 
 
-def write_colour(out: Path, name: str, folders: list[Path], written: list[Exported], kept: Path, command: str,
-                 fitted: dict[str, list[float]]) -> Path:
-    """Writes `out/name.toml` and `out/name.md` of the colour model; returns the latter."""
-    (out / f"{name}.toml").write_text(colour_entry(name, written[0]))
-    text = [f"# Model card: {name}", "",
-            "Says whether the colour of a face's skin is more even than the surroundings of the face let expect, as it is",
-            "after decoders and colour transfer. Thirteen weights; `models/training/evenness.py` explains them.", "",
-            *_table(written), "## Training data", "", *_material(folders, kept),
-            "- forged twins: made from these by the rules in `models/training` (procedural)", "",
-            "## Training", "", f"    python -m training {command}", "",
-            f"- weights (octaves of the skin, of the ring, finest first; mean luma, red and blue difference): {fitted['weights']}, bias {fitted['bias'][0]}", *_WARNING]
-    path = out / f"{name}.md"
-    path.write_text("\n".join(text))
-    return path
+def write_frame(run: Run, name: str, files: list[Exported]) -> Path:
+    """Entry and card of the frame model; returns the card."""
+    last = json.loads((run.out / "history.json").read_text())[-1]
+    about = ["Says of one picture whether the inner face has the texture of the rest of it (face swaps, blended and restored",
+             "faces), and, by a second output, whether the whole has been recaptured from a print or a screen."]
+    how = [f"- {last['step']} steps; methods {json.dumps(forge.METHODS)}; shapes {json.dumps(masks.SHAPES)}",
+           "- held-out people, procedural forgeries: " + ", ".join(f"{k} {v:.3f}" for k, v in last.items()
+                                                                    if k.startswith("auc") or k == "paired")]
+    return _written(run, name, frame_entry(name, files[0]), about, files, "forged and recaptured pictures", how)
+
+
+def write_colour(run: Run, name: str, files: list[Exported], fitted: dict[str, list[float]]) -> Path:
+    """Entry and card of the colour model; returns the card."""
+    about = ["Says whether the colour of a face's skin is more even than the surroundings of the face let expect, as it is",
+             "after decoders and colour transfer. Thirteen weights; `models/training/evenness.py` explains them."]
+    how = ["- weights (octaves of the skin, of the ring, finest first; mean luma, red and blue difference): "
+           f"{fitted['weights']}, bias {fitted['bias'][0]}"]
+    return _written(run, name, colour_entry(name, files[0]), about, files, "forged twins", how)

@@ -13,6 +13,7 @@ import numpy as np
 
 from . import forge, video
 from .decoders import Decoders
+from .landmarks import middle
 from .recapture import recaptured
 from .sources import Source
 
@@ -160,7 +161,7 @@ def sample(rng: np.random.Generator, source: Source, others: list[Source], decod
     screen = None
     if rng.random() < RECAPTURED:
         screen, what["medium"] = recaptured(rng, lit.rgb, source.width)
-    centre = (source.points.min(0) + source.points.max(0)) / 2 + rng.normal(0, 0.03 * source.width, 2)
+    centre = middle(source.points) + rng.normal(0, 0.03 * source.width, 2)
 
     camera, path = Camera(rng), _path(rng, scale)
     flicker, jitter = rng.choice([0.0, rng.uniform(0, 0.01)]), rng.uniform(0.0, 0.35)
@@ -202,7 +203,7 @@ def sample(rng: np.random.Generator, source: Source, others: list[Source], decod
     quality = int(rng.integers(low, high))
     what["codec"] = f"{codec}-{quality}"
     seen = [_coded(frames, codec, quality)[-1] for frames in twins]
-    middle = np.array([final / 2, final / 2]) + rng.normal(0, 2, 2)
-    cells = cv2.resize(_cropped(where, middle), (CELLS, CELLS), interpolation=cv2.INTER_AREA).astype(np.float32)
-    seen = [np.clip(_cropped(p, middle), 0, 255).astype(np.uint8) for p in seen]
+    at = np.array([final / 2, final / 2]) + rng.normal(0, 2, 2)
+    cells = cv2.resize(_cropped(where, at), (CELLS, CELLS), interpolation=cv2.INTER_AREA).astype(np.float32)
+    seen = [np.clip(_cropped(p, at), 0, 255).astype(np.uint8) for p in seen]
     return Sample(seen[0], seen[1], seen[2] if len(seen) > 2 else None, cells, width, what)

@@ -1,4 +1,4 @@
-"""The crop that the frame model sees: the manifest's `native` crop, as the plugin cuts it."""
+"""The crops that the networks see: the manifest's `native` and `aligned` ones, as the plugin cuts them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from .channel import SIDE, WIDEST_FACE
+from .landmarks import extent, middle, roll
 
 
 def native(rgb: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, float]:
@@ -13,8 +14,7 @@ def native(rgb: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, float]:
 
     Returns the crop and the width of the face in the picture, pixels.
     """
-    low, high = points.min(0), points.max(0)
-    width, centre = float(high[0] - low[0]), (low + high) / 2
+    width, centre = float(np.ptp(points[:, 0])), middle(points)
     scale = min(1.0, WIDEST_FACE / max(width, 1.0))
     half = SIDE / 2 / scale
     x0, y0 = np.round(centre - half).astype(int)
@@ -30,28 +30,24 @@ def native(rgb: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, float]:
 
 def aligned(rgb: np.ndarray, points: np.ndarray, side: int, scale: float) -> np.ndarray:
     """side x side about the middle of the mesh, eyes level, `scale` times its longer side: the manifest's `aligned` crop."""
-    low, high = points.min(0), points.max(0)
-    centre, size = (low + high) / 2, float((high - low).max()) * scale
+    centre, size = middle(points), extent(points) * scale
     if size > 1.5 * 1.25 * side:
         # The plugin reads large regions at this size.
         shrink = 1.25 * side / size
         rgb = cv2.resize(rgb, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
         centre, size = centre * shrink, size * shrink
-    eyes = points[263] - points[33]
-    angle, step = float(np.arctan2(eyes[1], eyes[0])), size / side
+    angle, step = roll(points), size / side
     c, s = np.cos(angle) * step, np.sin(angle) * step
-    middle = (side - 1) / 2
-    matrix = np.array([[c, -s, centre[0] - 0.5 - (c - s) * middle], [s, c, centre[1] - 0.5 - (s + c) * middle]], np.float32)
+    half = (side - 1) / 2
+    matrix = np.array([[c, -s, centre[0] - 0.5 - (c - s) * half], [s, c, centre[1] - 0.5 - (s + c) * half]], np.float32)
     return cv2.warpAffine(rgb, matrix, (side, side), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
                           borderMode=cv2.BORDER_REPLICATE)
 
 
 def places(points: np.ndarray, side: int, scale: float) -> np.ndarray:
     """Where the mesh lies in that crop, 468 x 2."""
-    low, high = points.min(0), points.max(0)
-    centre, size = (low + high) / 2, float((high - low).max()) * scale
-    eyes = points[263] - points[33]
-    angle = float(np.arctan2(eyes[1], eyes[0]))
+    centre, size = middle(points), extent(points) * scale
+    angle = roll(points)
     c, s = np.cos(angle), np.sin(angle)
     turned = (points - centre) @ np.array([[c, -s], [s, c]])
     return (turned / size + 0.5) * side

@@ -62,8 +62,8 @@ def collect(folder: Path) -> Labelled:
             bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
             frames = [] if bgr is None else [np.ascontiguousarray(bgr[:, :, ::-1])]
         else:
-            frames = list(video.frames(path))
-            frames = frames[:: max(1, len(frames) // PER_RECORDING)]
+            number = video.length(path, 3000)
+            frames = (rgb for _, rgb in video.picked(path, range(0, number, max(1, number // PER_RECORDING))))
         for rgb in frames:
             face = finder.find(rgb, follow=False)
             if face is not None and face.width >= NARROWEST:

@@ -26,6 +26,22 @@ LEFT_BROW = [300, 293, 334, 296, 336, 285, 295, 282, 283, 276]
 NOSE = [168, 193, 245, 128, 114, 217, 198, 209, 49, 64, 98, 97, 2, 326, 327, 294, 279, 429, 420, 437, 343, 357, 465, 417]
 
 
+def middle(points: np.ndarray) -> np.ndarray:
+    """Centre of the upright rectangle around a mesh."""
+    return (points.min(0) + points.max(0)) / 2
+
+
+def extent(points: np.ndarray) -> float:
+    """Longer side of that rectangle."""
+    return float((points.max(0) - points.min(0)).max())
+
+
+def roll(points: np.ndarray) -> float:
+    """Tilt of the line through the eyes, radians, clockwise on the screen."""
+    eyes = points[263] - points[33]
+    return float(np.arctan2(eyes[1], eyes[0]))
+
+
 @dataclass
 class Face:
     """One face: `points` are 468 x 2 frame pixels, `width` the width of their bounding box, pixels."""
@@ -45,9 +61,7 @@ class Face:
 
     @property
     def roll(self) -> float:
-        """Tilt of the line through the eyes, radians, clockwise on the screen."""
-        eyes = self.points[263] - self.points[33]
-        return float(np.arctan2(eyes[1], eyes[0]))
+        return roll(self.points)
 
 
 def _anchors(grids: list[tuple[int, int]]) -> np.ndarray:

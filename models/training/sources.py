@@ -6,7 +6,7 @@ import csv
 import hashlib
 import pickle
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -14,7 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from . import video
-from .landmarks import FaceFinder
+from .landmarks import FaceFinder, extent, middle
 
 STILLS = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 RECORDINGS = {".mp4", ".mkv", ".mpg", ".webm", ".mov", ".avi"}
@@ -59,9 +59,7 @@ def person_of(name: str) -> str:
 
 def cut(rgb: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The face with its surroundings, shrunk if it is wider than `WIDEST`."""
-    low, high = points.min(0), points.max(0)
-    half = (high - low).max() * CONTEXT / 2
-    centre = (low + high) / 2
+    half, centre = extent(points) * CONTEXT / 2, middle(points)
     h, w = rgb.shape[:2]
     x0, y0 = np.maximum(np.floor(centre - half), 0).astype(int)
     x1, y1 = np.minimum(np.ceil(centre + half), [w, h]).astype(int)
@@ -80,9 +78,9 @@ def _of_file(path: Path, finder: FaceFinder) -> list[Source]:
         pictures = [] if bgr is None else [(0, bgr[:, :, ::-1])]
         moving = False
     else:
-        every = list(video.frames(path, 6000))
-        step = max(1, len(every) // PER_RECORDING)
-        pictures, moving = [(i, every[i]) for i in range(step // 2, len(every), step)], True
+        frames = video.length(path, 6000)
+        step = max(1, frames // PER_RECORDING)
+        pictures, moving = video.picked(path, range(step // 2, frames, step)), True
     found = []
     for index, rgb in pictures:
         face = finder.find(np.ascontiguousarray(rgb), follow=False)
@@ -132,13 +130,6 @@ def split(sources: list[Source], share: float = 0.12) -> tuple[list[Source], lis
     def held_out(person: str) -> bool:
         return int(hashlib.sha256(person.encode()).hexdigest(), 16) % 1000 < share * 1000
     return [s for s in sources if not held_out(s.person)], [s for s in sources if held_out(s.person)]
-
-
-def mirrored(source: Source) -> Source:
-    """Left and right exchanged. The order of the points then no longer tells left from right: for masks only."""
-    w = source.rgb.shape[1]
-    points = source.points * [-1, 1] + [w - 1, 0]
-    return replace(source, rgb=np.ascontiguousarray(source.rgb[:, ::-1]), points=points.astype(np.float32))
 
 
 def attributions(folders: list[Path]) -> list[dict[str, str]]:

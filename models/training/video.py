@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,13 +14,20 @@ import numpy as np
 CODECS = {"h264": ("libx264", "mp4"), "vp8": ("libvpx", "webm"), "vp9": ("libvpx-vp9", "webm"), "mjpeg": ("mjpeg", "avi")}
 
 
-def frames(path: Path, limit: int = 3000) -> Iterator[np.ndarray]:
-    """The pictures of a recording, RGB h x w x 3, 8 bit; at most `limit`."""
+def length(path: Path, limit: int) -> int:
+    """How many pictures a recording has; counts no further than `limit`."""
+    with av.open(str(path)) as container:
+        return sum(1 for _ in itertools.islice(container.decode(video=0), limit))
+
+
+def picked(path: Path, indices: range) -> Iterator[tuple[int, np.ndarray]]:
+    """Those pictures of a recording, RGB h x w x 3, 8 bit, with their numbers. One at a time: a call has thousands."""
     with av.open(str(path)) as container:
         for index, frame in enumerate(container.decode(video=0)):
-            if index >= limit:
+            if index >= indices.stop:
                 return
-            yield frame.to_ndarray(format="rgb24")
+            if index in indices:
+                yield index, frame.to_ndarray(format="rgb24")
 
 
 def through_codec(pictures: list[np.ndarray], codec: str, quality: int, fps: int = 25) -> list[np.ndarray]:

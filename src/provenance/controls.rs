@@ -4,8 +4,6 @@
 //! [`Controls`], so that tests can be a camera; [`Touch`] remembers what stood where and puts it back when it goes,
 //! whatever ended it.
 
-#![cfg_attr(target_os = "linux", allow(unsafe_code))]
-
 use std::io;
 use std::path::Path;
 
@@ -94,91 +92,45 @@ pub fn open(_: &Path) -> io::Result<Box<dyn Controls>> {
 #[cfg(target_os = "linux")]
 mod linux {
     use super::{Controls, Range};
-    use crate::provenance::v4l2::number;
-    use rustix::fd::{AsFd, OwnedFd};
-    use rustix::fs::{Mode, OFlags, fstat, major, open};
-    use rustix::io::Errno;
-    use rustix::ioctl::{Updater, ioctl, opcode};
+    use crate::provenance::v4l2::Unread;
+    use crate::provenance::v4l2::linux::{
+        Control, ControlValue, get_control, opened, query_control, set_control,
+    };
+    use rustix::fd::OwnedFd;
+    use rustix::fs::OFlags;
     use std::io;
     use std::path::Path;
 
-    /// Major number of video nodes.
-    const MAJOR: u32 = 81;
     /// Flags of a control: disabled, taken by another program, read-only, inactive (an automatic holds it).
     const NOT_NOW: u32 = 0x1 | 0x2 | 0x4 | 0x10;
-
-    // The kernel's structures, include/uapi/linux/videodev2.h. Plain numbers and arrays of them: every bit pattern is
-    // valid.
-    #[repr(C)]
-    #[derive(Default)]
-    struct Description {
-        id: u32,
-        kind: u32,
-        name: [u8; 32],
-        minimum: i32,
-        maximum: i32,
-        step: i32,
-        default: i32,
-        flags: u32,
-        reserved: [u32; 2],
-    }
-
-    #[repr(C)]
-    #[derive(Default)]
-    struct Value {
-        id: u32,
-        value: i32,
-    }
-
-    // The sizes are part of the ioctl numbers.
-    const _: () = assert!(size_of::<Description>() == 68 && size_of::<Value>() == 8);
-
-    macro_rules! question {
-        ($name:ident, $t:ty, $number:literal) => {
-            fn $name(fd: &OwnedFd, value: &mut $t) -> Result<(), Errno> {
-                // SAFETY: the opcode names this structure's size and direction, the structure is laid out as the
-                // kernel's and may hold any bits, and it is borrowed for the call alone.
-                unsafe {
-                    ioctl(fd.as_fd(), Updater::<{ opcode::read_write::<$t>(b'V', $number) }, $t>::new(value))
-                }
-            }
-        };
-    }
-    question!(describe, Description, 36);
-    question!(get, Value, 27);
-    question!(set, Value, 28);
 
     pub struct Node(OwnedFd);
 
     impl Node {
         pub fn open(path: &Path) -> io::Result<Self> {
-            number(path).map_err(|e| io::Error::other(e.to_string()))?;
-            let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-            let fd = open(path, flags, Mode::empty())?;
-            // Once more, of what really was opened: the name may have changed hands in between.
-            if major(fstat(&fd)?.st_rdev) != MAJOR {
-                return Err(io::Error::other("it is no video device any more"));
-            }
-            Ok(Self(fd))
+            opened(path, &[OFlags::RDWR]).map(Self).map_err(|e| match e {
+                Unread::Open(_, e) => e,
+                other => io::Error::other(other.to_string()),
+            })
         }
     }
 
     impl Controls for Node {
         fn range(&mut self, id: u32) -> Option<Range> {
-            let mut asked = Description { id, ..Default::default() };
-            describe(&self.0, &mut asked).ok()?;
-            let Description { minimum, maximum, step, flags, .. } = asked;
+            let mut asked = Control::of(id);
+            query_control(&self.0, &mut asked).ok()?;
+            let Control { minimum, maximum, step, flags, .. } = asked;
             (flags & NOT_NOW == 0).then_some(Range { minimum, maximum, step })
         }
 
         fn get(&mut self, id: u32) -> io::Result<i32> {
-            let mut asked = Value { id, value: 0 };
-            get(&self.0, &mut asked)?;
+            let mut asked = ControlValue { id, value: 0 };
+            get_control(&self.0, &mut asked)?;
             Ok(asked.value)
         }
 
         fn set(&mut self, id: u32, value: i32) -> io::Result<()> {
-            Ok(set(&self.0, &mut Value { id, value })?)
+            Ok(set_control(&self.0, &mut ControlValue { id, value })?)
         }
     }
 }

@@ -101,7 +101,7 @@ pub fn ask(_: &Path) -> Result<Node, Unread> {
 }
 
 #[cfg(target_os = "linux")]
-mod linux {
+pub(super) mod linux {
     use super::*;
     use crate::provenance::sysfs::clean;
     use rustix::fd::{AsFd, OwnedFd};
@@ -165,16 +165,30 @@ mod linux {
 
     #[repr(C)]
     #[derive(Default)]
-    struct Control {
-        id: u32,
+    pub struct Control {
+        pub id: u32,
         kind: u32,
         name: [u8; 32],
-        minimum: i32,
-        maximum: i32,
-        step: i32,
+        pub minimum: i32,
+        pub maximum: i32,
+        pub step: i32,
         default: i32,
-        flags: u32,
+        pub flags: u32,
         reserved: [u32; 2],
+    }
+
+    impl Control {
+        /// The question for one control.
+        pub fn of(id: u32) -> Self {
+            Self { id, ..Self::default() }
+        }
+    }
+
+    #[repr(C)]
+    #[derive(Default)]
+    pub struct ControlValue {
+        pub id: u32,
+        pub value: i32,
     }
 
     #[repr(C)]
@@ -195,11 +209,12 @@ mod linux {
     const _: () = assert!(size_of::<Capability>() == 104 && size_of::<FormatDescription>() == 64);
     const _: () =
         assert!(size_of::<FrameSize>() == 44 && size_of::<Control>() == 68 && size_of::<Input>() == 80);
+    const _: () = assert!(size_of::<ControlValue>() == 8);
 
     /// A question whose answer overwrites it.
     macro_rules! question {
-        ($name:ident, $t:ty, $opcode:expr) => {
-            fn $name(fd: &OwnedFd, value: &mut $t) -> Result<(), Errno> {
+        ($vis:vis $name:ident, $t:ty, $opcode:expr) => {
+            $vis fn $name(fd: &OwnedFd, value: &mut $t) -> Result<(), Errno> {
                 // SAFETY: the opcode names this structure's size and direction, the structure is laid out as the
                 // kernel's and may hold any bits, and it is borrowed for the call alone.
                 unsafe { ioctl(fd.as_fd(), Updater::<{ $opcode }, $t>::new(value)) }
@@ -210,21 +225,31 @@ mod linux {
     question!(enumerate_formats, FormatDescription, opcode::read_write::<FormatDescription>(b'V', 2));
     question!(enumerate_inputs, Input, opcode::read_write::<Input>(b'V', 26));
     // The 32-bit question, not VIDIOC_QUERY_EXT_CTRL: uvcvideo did not know that one until Linux 6.15.
-    question!(query_control, Control, opcode::read_write::<Control>(b'V', 36));
+    question!(pub query_control, Control, opcode::read_write::<Control>(b'V', 36));
     question!(enumerate_sizes, FrameSize, opcode::read_write::<FrameSize>(b'V', 74));
+    question!(pub get_control, ControlValue, opcode::read_write::<ControlValue>(b'V', 27));
+    question!(pub set_control, ControlValue, opcode::read_write::<ControlValue>(b'V', 28));
+
+    /// Opens a video node, and nothing else, without waiting; the ways of access are tried in their order.
+    pub fn opened(path: &Path, ways: &[OFlags]) -> Result<OwnedFd, Unread> {
+        number(path)?;
+        let refused = |e: Errno| Unread::Open(path.to_owned(), e.into());
+        let flags = OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+        let mut fd = Err(Errno::ACCESS);
+        for access in ways {
+            fd = open(path, *access | flags, Mode::empty());
+            if fd.is_ok() {
+                break;
+            }
+        }
+        let fd = fd.map_err(refused)?;
+        // Once more, of what really was opened: the name may have changed hands in between.
+        let rdev = fstat(&fd).map_err(refused)?.st_rdev;
+        if major(rdev) == MAJOR { Ok(fd) } else { Err(Unread::NotVideo(path.to_owned())) }
+    }
 
     pub fn ask(path: &Path) -> Result<Node, Unread> {
-        number(path)?;
-        let flags = OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-        let try_open = |access| open(path, access | flags, Mode::empty());
-        let fd = try_open(OFlags::RDWR)
-            .or_else(|_| try_open(OFlags::RDONLY))
-            .map_err(|e| Unread::Open(path.to_owned(), e.into()))?;
-        // Once more, of what really was opened: the name may have changed hands in between.
-        let rdev = fstat(&fd).map_err(|e| Unread::Open(path.to_owned(), e.into()))?.st_rdev;
-        if major(rdev) != MAJOR {
-            return Err(Unread::NotVideo(path.to_owned()));
-        }
+        let fd = opened(path, &[OFlags::RDWR, OFlags::RDONLY])?;
         let mut own = Capability::default();
         query_capability(&fd, &mut own).map_err(|e| Unread::Mute(path.to_owned(), e.into()))?;
         let mut input = Input::default();
@@ -294,7 +319,7 @@ mod linux {
         let mut id = 0;
         // A driver that names the same control twice would go round for ever.
         while seen.len() < CONTROLS {
-            let mut control = Control { id: id | NEXT, ..Default::default() };
+            let mut control = Control::of(id | NEXT);
             if query_control(fd, &mut control).is_err() || !seen.insert(control.id) {
                 break;
             }

@@ -26,11 +26,7 @@ impl Attack for Reencode {
         Ok(())
     }
 
-    fn endless(&self) -> bool {
-        false
-    }
-
-    fn render<'a>(
+    fn scene<'a>(
         &'a self,
         source: BoxSource<'a>,
         _seed: u64,
@@ -70,17 +66,12 @@ impl Attack for Freeze {
         within("hold", self.hold.unwrap_or(1.0), 0.001, 86_400.0, "seconds above 0")
     }
 
-    fn endless(&self) -> bool {
-        false
-    }
-
-    fn render<'a>(
+    fn scene<'a>(
         &'a self,
         source: BoxSource<'a>,
         _seed: u64,
         _props: &'a Props,
     ) -> Result<Box<dyn Scene + 'a>> {
-        self.check()?;
         let ns = |s: f64| (s * 1e9) as u64;
         let until = self.hold.map(|hold| ns(self.onset + hold));
         Ok(Box::new(Stopping {

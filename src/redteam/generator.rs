@@ -58,17 +58,12 @@ impl Attack for Generator {
         Ok(())
     }
 
-    fn endless(&self) -> bool {
-        false
-    }
-
-    fn render<'a>(
+    fn scene<'a>(
         &'a self,
         source: BoxSource<'a>,
         seed: u64,
         _props: &'a Props,
     ) -> Result<Box<dyn Scene + 'a>> {
-        self.check()?;
         let info = source.info().clone();
         let engine = if self.bin.trim().is_empty() {
             Engine::Program(Program::start(&self.command, &info, seed)?)

@@ -72,7 +72,12 @@ pub trait Attack {
     /// Refuses parameters that make no sense.
     fn check(&self) -> Result<()>;
     /// Whether the scene goes on for as long as frames are asked for.
-    fn endless(&self) -> bool;
+    fn endless(&self) -> bool {
+        false
+    }
+    /// What [`Attack::render`] gives, of parameters that were checked.
+    fn scene<'a>(&'a self, source: BoxSource<'a>, seed: u64, props: &'a Props)
+    -> Result<Box<dyn Scene + 'a>>;
     /// The scene before the camera, made from `source`, whose first frame is at PTS 0 or later. Errors
     /// when the parameters make no sense, the source is too short for them, or `props` lack what it needs.
     fn render<'a>(
@@ -80,5 +85,8 @@ pub trait Attack {
         source: BoxSource<'a>,
         seed: u64,
         props: &'a Props,
-    ) -> Result<Box<dyn Scene + 'a>>;
+    ) -> Result<Box<dyn Scene + 'a>> {
+        self.check()?;
+        self.scene(source, seed, props)
+    }
 }

@@ -91,13 +91,12 @@ impl Attack for Photo {
         true
     }
 
-    fn render<'a>(
+    fn scene<'a>(
         &'a self,
         mut source: BoxSource<'a>,
         seed: u64,
         _props: &'a Props,
     ) -> Result<Box<dyn Scene + 'a>> {
-        self.check()?;
         let still = self.pick(&mut source, seed)?;
         let mut info = source.info().clone();
         let even = |v: u32| (v & !1).max(2);

@@ -94,13 +94,12 @@ impl Attack for Replay {
         self.repeats.is_none()
     }
 
-    fn render<'a>(
+    fn scene<'a>(
         &'a self,
         source: BoxSource<'a>,
         _seed: u64,
         _props: &'a Props,
     ) -> Result<Box<dyn Scene + 'a>> {
-        self.check()?;
         let info = source.info().clone();
         let (frames, end) = self.piece(source)?;
         let (pass, period) = one_pass(frames, end, self.seam);

@@ -41,13 +41,12 @@ impl Attack for Splice {
         self.then.as_attack().endless()
     }
 
-    fn render<'a>(
+    fn scene<'a>(
         &'a self,
         source: BoxSource<'a>,
         seed: u64,
         props: &'a Props,
     ) -> Result<Box<dyn Scene + 'a>> {
-        self.check()?;
         let info = source.info().clone();
         Ok(Box::new(Spliced {
             splice: self,

@@ -27,7 +27,7 @@ def source() -> sources.Source:
     if not CLIP.is_file():
         pytest.skip("the demonstration clips are not there (make clips)")
     finder = landmarks.FaceFinder()
-    for rgb in video.frames(CLIP, 30):
+    for _, rgb in video.picked(CLIP, range(30)):
         if (face := finder.find(rgb, follow=False)) is not None:
             picture, points = sources.cut(rgb, face.points)
             return sources.Source("clip#0", "clip", True, picture, points)

@@ -70,17 +70,12 @@ impl Attack for Animate {
         self.camera.check()
     }
 
-    fn endless(&self) -> bool {
-        false
-    }
-
-    fn render<'a>(
+    fn scene<'a>(
         &'a self,
         mut source: BoxSource<'a>,
         seed: u64,
         props: &'a Props,
     ) -> Result<Box<dyn Scene + 'a>> {
-        self.check()?;
         let info = source.info().clone();
         // The first picture with a face is animated: an attack that begins in mid-call goes on from there.
         let mut head = Vec::new();

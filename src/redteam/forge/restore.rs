@@ -44,17 +44,12 @@ impl Attack for Restore {
         within("strength", self.strength, 0.0, 1.0, "0 to 1")
     }
 
-    fn endless(&self) -> bool {
-        false
-    }
-
-    fn render<'a>(
+    fn scene<'a>(
         &'a self,
         source: BoxSource<'a>,
         _seed: u64,
         props: &'a Props,
     ) -> Result<Box<dyn Scene + 'a>> {
-        self.check()?;
         let info = source.info().clone();
         drop(props.faces()?);
         Ok(Edited::boxed(source, Restorer { restore: self, info, props }))

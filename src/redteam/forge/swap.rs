@@ -106,17 +106,12 @@ impl Attack for Swap {
         within("jitter", self.jitter, 0.0, 20.0, "0 to 20 pixels")
     }
 
-    fn endless(&self) -> bool {
-        false
-    }
-
-    fn render<'a>(
+    fn scene<'a>(
         &'a self,
         source: BoxSource<'a>,
         seed: u64,
         props: &'a Props,
     ) -> Result<Box<dyn Scene + 'a>> {
-        self.check()?;
         let info = source.info().clone();
         let missing = |what| Error::Missing { attack: "swap", what };
         let donor = match self.donor {

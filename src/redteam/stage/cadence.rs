@@ -65,17 +65,12 @@ impl Attack for Cadence {
         }
     }
 
-    fn endless(&self) -> bool {
-        false
-    }
-
-    fn render<'a>(
+    fn scene<'a>(
         &'a self,
         source: BoxSource<'a>,
         seed: u64,
         props: &'a Props,
     ) -> Result<Box<dyn Scene + 'a>> {
-        self.check()?;
         let mut info = source.info().clone();
         let later = match (self.trick, &props.later) {
             (Trick::Cut, None) => {
@@ -237,17 +232,12 @@ impl Attack for Stall {
         within("longest", self.longest, 0.0, 60.0, "0 to 60 seconds")
     }
 
-    fn endless(&self) -> bool {
-        false
-    }
-
-    fn render<'a>(
+    fn scene<'a>(
         &'a self,
         source: BoxSource<'a>,
         seed: u64,
         _props: &'a Props,
     ) -> Result<Box<dyn Scene + 'a>> {
-        self.check()?;
         let mut rng = rng(seed, Use::Times, 0);
         let mut at = 0.0;
         let spans = (0..2000).map(|_| {

@@ -69,13 +69,12 @@ impl Attack for Cover {
         self.of.as_attack().endless()
     }
 
-    fn render<'a>(
+    fn scene<'a>(
         &'a self,
         source: BoxSource<'a>,
         seed: u64,
         props: &'a Props,
     ) -> Result<Box<dyn Scene + 'a>> {
-        self.check()?;
         let inner = self.of.as_attack().render(source, seed, props)?;
         let mut rng = rng(seed, Use::Cover, 0);
         let heart = 0.95 + 0.5 * rng.random::<f64>();

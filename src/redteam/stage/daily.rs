@@ -86,17 +86,12 @@ impl Attack for Daily {
         self.of.as_ref().map_or(Ok(()), |of| of.as_attack().check())
     }
 
-    fn endless(&self) -> bool {
-        false
-    }
-
-    fn render<'a>(
+    fn scene<'a>(
         &'a self,
         source: BoxSource<'a>,
         seed: u64,
         props: &'a Props,
     ) -> Result<Box<dyn Scene + 'a>> {
-        self.check()?;
         let missing = Error::Missing { attack: "daily", what: "a recording of another person" };
         let other = match (self.what, &props.other) {
             (What::Visitor, None) => return Err(missing),

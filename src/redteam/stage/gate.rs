@@ -75,17 +75,12 @@ impl Attack for Gate {
         self.of.as_attack().check()
     }
 
-    fn endless(&self) -> bool {
-        false
-    }
-
-    fn render<'a>(
+    fn scene<'a>(
         &'a self,
         mut source: BoxSource<'a>,
         seed: u64,
         props: &'a Props,
     ) -> Result<Box<dyn Scene + 'a>> {
-        self.check()?;
         let info = source.info().clone();
         let genuine = collect(&mut source)?;
         let copy = Box::new(Frames::new(info.clone(), genuine.iter().cloned()));

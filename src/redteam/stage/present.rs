@@ -67,17 +67,12 @@ impl Attack for Present {
         self.light.check()
     }
 
-    fn endless(&self) -> bool {
-        false
-    }
-
-    fn render<'a>(
+    fn scene<'a>(
         &'a self,
         source: BoxSource<'a>,
         seed: u64,
         props: &'a Props,
     ) -> Result<Box<dyn Scene + 'a>> {
-        self.check()?;
         if self.eye_holes {
             drop(props.faces()?);
         }
