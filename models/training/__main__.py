@@ -1,4 +1,4 @@
-"""Trains the frame and the colour model from folders of genuine faces: `python -m training run --faces DIR ...`.
+"""Trains the skin and the frame model from folders of genuine faces: `python -m training run --faces DIR ...`.
 
 Everything is resumable: what lies in the output folder already is not made again. Delete a part to make it anew:
 `samples/` (forged pictures), `autoencoder-*.pt` (decoders), `checkpoint.pt` (the network).
@@ -37,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
         return one
 
     run = common("run", "Everything: faces, decoders, samples, both models, ONNX, check, cards")
-    run.add_argument("--only", choices=["frame", "colour"], help="one of the two models [both]")
+    run.add_argument("--only", choices=["frame", "skin"], help="one of the two models [both]")
     run.add_argument("--attacks", type=Path, metavar="DIR",
                      help="real attacks to mix in: sub-folders genuine/ forged/ recaptured/, or manifest.csv with `file,label`")
     run.add_argument("--shards", type=int, default=160, help="of 64 genuine/forged pairs each [%(default)s]")
@@ -86,20 +86,21 @@ def run(args: argparse.Namespace) -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     attacks = labelled.collect(args.attacks) if args.attacks else None
+    if args.only != "frame":
+        _skin(args)
+    if args.only == "skin":
+        return
     kept, people, held_out = _faces_and_decoders(args, device)
     samples = args.out / "samples"
     dataset.make(kept, 1, args.out, samples / "validation", 8, args.seed + 1, args.jobs)
     dataset.make(kept, 0, args.out, samples / "training", args.shards, args.seed, args.jobs)
     told = card.Run(args.out, args.faces, people, held_out, " ".join(sys.argv[1:]))
-    if args.only != "frame":
-        _colour(told, samples)
-    if args.only != "colour":
-        _frame(args, told, samples, attacks, device)
+    _frame(args, told, samples, attacks, device)
 
 
 def _told(written: list, card: Path) -> None:
     for one in written:
-        print(f"{one.file.name}: {one.size / 1e6:.2f} MB, {one.milliseconds:.1f} ms a crop on one core, held-out AUC {one.auc:.3f}")
+        print(f"{one.file.name}: {one.size / 1e6:.2f} MB, {one.milliseconds:.1f} ms a crop on one core")
     print(f"take {written[0].file.name}, its entry {card.with_suffix('.toml').name} and its card {card.name} from {card.parent}")
 
 
@@ -112,12 +113,18 @@ def _frame(args: argparse.Namespace, told: Run, samples: Path, attacks: Labelled
     _told(written, card.write_frame(told, "deepfake-frame", written))
 
 
-def _colour(told: Run, samples: Path) -> None:
-    from . import card, evenness, export
-    model = evenness.Evenness(*evenness.regions(evenness.mean_shape(told.people)))
-    fitted = evenness.fit(model, *(evenness.measured(model, v) for v in evenness.crops(samples / "training")))
-    written = export.export_colour(model, told.out / "deepfake-colour.onnx", *evenness.crops(samples / "validation"))
-    _told(written, card.write_colour(told, "deepfake-colour", written, fitted))
+def _skin(args: argparse.Namespace) -> None:
+    import torch
+    from . import card, export, skin, sources
+    found = sources.followed(args.faces)
+    if not found:
+        raise ValueError("no recording with a face: the skin model learns from video as cameras and codecs make it")
+    with torch.no_grad():
+        model = skin.SkinModel(skin.layout(skin.mean_shape(found)))
+        fitted = skin.fit(model, found)
+        written = export.export_skin(model, args.out / "deepfake-skin.onnx", found[:: max(1, len(found) // 32)])
+    told = card.Run(args.out, args.faces, found, [], " ".join(sys.argv[1:]))
+    _told([written], card.write_skin(told, "deepfake-skin", written, fitted))
 
 
 def sheet(args: argparse.Namespace) -> None:

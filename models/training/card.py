@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import channel, evenness, forge, masks, net, sources
+from . import channel, forge, masks, net, skin, sources
 from .export import Exported
 from .sources import Source
 
@@ -19,7 +19,7 @@ sha256 = "{sha256}"
 size = {size}
 licence = "MIT"
 origin = "models/training, card {card}"
-family = "forgery"
+family = "{family}"
 signal = "{signal}"
 per-second = 3.0
 window = {window}
@@ -34,37 +34,41 @@ range = [0.0, 1.0]
 name = "face"
 shape = [-1, 3, {side}, {side}]
 dtype = "f32"
-[[model.output]]
-name = "forged"
+{more}[[model.output]]
+name = "{output}"
 meaning = "attack-logit"
 shape = [-1, 1]
 dtype = "f32"
-[[model.output]]
+{heat}# Without [model.calibration] it runs, shows its score and counts for nothing: see fit_network.py.
+"""
+
+
+HEAT = """[[model.output]]
 name = "heat"
 meaning = "heat-map"
 shape = [-1, 1, {cells}, {cells}]
 dtype = "f32"
-# Without [model.calibration] it runs, shows its score and counts for nothing: see fit_network.py.
 """
 
 
-def entry(name: str, one: Exported, signal: str, crop: str, side: int, cells: int, window: float) -> str:
-    """The text for manifest.toml."""
-    return ENTRY.format(name=name, file=one.file.name, sha256=one.sha256, size=one.size, signal=signal, crop=crop, window=window,
-                        card=f"{name}.md", side=side, cells=cells, min_face=int(channel.NARROWEST_FACE))
-
-
 def frame_entry(name: str, one: Exported) -> str:
-    """That of the frame model."""
-    crop = f'kind = "native"\nmax-face = {int(channel.WIDEST_FACE)}'
-    return entry(name, one, "frame-texture", crop, net.SIDE, net.CELLS, 3.0)
+    """The frame model's text for manifest.toml."""
+    return ENTRY.format(name=name, file=one.file.name, sha256=one.sha256, size=one.size, card=f"{name}.md", family="forgery",
+                        signal="frame-texture", window=3.0, min_face=int(channel.NARROWEST_FACE),
+                        crop=f'kind = "native"\nmax-face = {int(channel.WIDEST_FACE)}', side=net.SIDE, more="", output="forged",
+                        heat=HEAT.format(cells=net.CELLS))
 
 
-def colour_entry(name: str, one: Exported) -> str:
-    """That of the colour model."""
-    # It errs with the person: a long window, whose word is to count once.
-    crop = f'kind = "aligned"\nscale = {evenness.SCALE}'
-    return entry(name, one, "skin-colour", crop, evenness.SIDE, evenness.CELLS, 30.0)
+def skin_entries(name: str, one: Exported) -> str:
+    """The skin model's: one file, two entries, for what it says of forgeries and of recaptured pictures."""
+    points = f'[[model.input]]\nname = "points"\nmeaning = "landmarks"\nshape = [-1, {skin.POINTS}, 2]\ndtype = "f32"\n'
+    # It errs with the person and the camera: a long window, whose word is to count once.
+    common = {"file": one.file.name, "sha256": one.sha256, "size": one.size, "card": f"{name}.md", "window": 30.0,
+              "min_face": f"{int(channel.NARROWEST_FACE)}\nmin-inside = 0.85", "side": skin.SIDE, "more": points,
+              "crop": f'kind = "aligned"\nscale = {skin.SCALE}'}
+    return "\n".join([
+        ENTRY.format(name=name, family="forgery", signal="skin-detail", output="forged", heat=HEAT.format(cells=skin.CELLS), **common),
+        ENTRY.format(name=f"{name}-medium", family="presentation", signal="skin-medium", output="recaptured", heat="", **common)])
 
 
 @dataclass(frozen=True)
@@ -81,15 +85,17 @@ class Run:
 
 def _material(run: Run) -> list[str]:
     stills = sum(not s.moving for s in run.people)
+    used = {s.name.split("#")[0] for s in run.people + run.held_out}
     named = Counter((r.get("dataset") or r.get("source_repo") or "?", r.get("terms") or r.get("licence") or "?")
-                    for r in sources.attributions(run.folders))
+                    for r in sources.attributions(run.folders) if Path(r.get("file") or "").name in used)
     return [f"- training: {stills} stills and {len(run.people) - stills} video frames of "
-            f"{len({s.person for s in run.people})} people; "
-            f"validation: {len(run.held_out)} pictures of {len({s.person for s in run.held_out})} others",
+            f"{len({s.person for s in run.people})} people",
+            *([f"- validation: {len(run.held_out)} pictures of {len({s.person for s in run.held_out})} others"] if run.held_out else []),
             *(f"- {name}: {n} files, {terms}" for (name, terms), n in sorted(named.items()))]
 
 
-def _written(run: Run, name: str, toml: str, about: list[str], files: list[Exported], twins: str, how: list[str]) -> Path:
+def _written(run: Run, name: str, toml: str, about: list[str], files: list[Exported], twins: str | None,
+             how: list[str]) -> Path:
     """Writes `run.out/name.toml` and `run.out/name.md`; returns the latter."""
     (run.out / f"{name}.toml").write_text(toml)
     rows = [f"| `{one.file.name}` | {one.size / 1e6:.2f} | {one.milliseconds:.1f} | {one.auc:.3f} | {one.difference:.1g} |"
@@ -97,7 +103,7 @@ def _written(run: Run, name: str, toml: str, about: list[str], files: list[Expor
     text = [f"# Model card: {name}", "", *about, "",
             "| file | MB | ms a crop, one core | AUC on held-out people | largest difference from PyTorch |",
             "|---|---|---|---|---|", *rows, "", "## Training data", "", *_material(run),
-            f"- {twins}: made from these by the rules in `models/training` (procedural)", "",
+            *([f"- {twins}: made from these by the rules in `models/training` (procedural)"] if twins else []), "",
             "## Training", "", f"    python -m training {run.command}", "", *how, "",
             "Numbers on procedural forgeries say nothing about generators of fakes: measure with `make eval`.", ""]
     path = run.out / f"{name}.md"
@@ -116,10 +122,11 @@ def write_frame(run: Run, name: str, files: list[Exported]) -> Path:
     return _written(run, name, frame_entry(name, files[0]), about, files, "forged and recaptured pictures", how)
 
 
-def write_colour(run: Run, name: str, files: list[Exported], fitted: dict[str, list[float]]) -> Path:
-    """Entry and card of the colour model; returns the card."""
-    about = ["Says whether the colour of a face's skin is more even than the surroundings of the face let expect, as it is",
-             "after decoders and colour transfer. Thirteen weights; `models/training/evenness.py` explains them."]
-    how = ["- weights (octaves of the skin, of the ring, finest first; mean luma, red and blue difference): "
-           f"{fitted['weights']}, bias {fitted['bias'][0]}"]
-    return _written(run, name, colour_entry(name, files[0]), about, files, "forged twins", how)
+def write_skin(run: Run, name: str, one: Exported, fitted: dict[str, list[float]]) -> Path:
+    """Entries and card of the skin model; returns the card."""
+    about = ["Says whether the skin shows the colour detail that the rest of the face and its surroundings let expect: generated and",
+             "swapped faces have less, recaptured pictures more. Learned from genuine recordings alone; `models/training/skin.py` explains it."]
+    recordings = len({skin.recording_of(s) for s in run.people})
+    how = [f"- {recordings} recordings; of the variance of the skin's red and blue detail (finest scale first, red then blue) the rest of "
+           f"the picture explains, on recordings left out, {fitted['explained']}; spread around it {fitted['spread']} nats"]
+    return _written(run, name, skin_entries(name, one), about, [one], None, how)

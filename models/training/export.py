@@ -15,9 +15,10 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
-from . import evenness
+from . import skin
 from .dataset import batches
 from .net import SIDE, FrameModel
+from .sources import Source
 
 #: Largest difference from PyTorch's numbers, logits.
 TOLERANCE = 2e-3
@@ -35,6 +36,7 @@ class Exported:
     size: int
     difference: float
     milliseconds: float
+    #: On held-out procedural forgeries; not a number where none were made.
     auc: float
 
 
@@ -65,13 +67,12 @@ def _session(file: Path) -> ort.InferenceSession:
     return ort.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
 
 
-def _milliseconds(session: ort.InferenceSession, side: int) -> float:
-    """The shortest of many runs of one crop, one thread."""
-    face = np.random.default_rng(0).random((1, 3, side, side), np.float32)
+def _milliseconds(session: ort.InferenceSession, inputs: dict[str, np.ndarray]) -> float:
+    """The shortest of many runs, one thread."""
     best = np.inf
     for _ in range(60):
         start = time.perf_counter()
-        session.run(None, {"face": face})
+        session.run(None, inputs)
         best = min(best, time.perf_counter() - start)
     return best * 1e3
 
@@ -97,17 +98,18 @@ class _Reader(CalibrationDataReader):
         return None if face is None else {"face": face[None]}
 
 
-def _described(file: Path, difference: float, auc: float, side: int) -> Exported:
+def _described(file: Path, difference: float, auc: float, one: dict[str, np.ndarray]) -> Exported:
+    """`one`: inputs of a single face, for the timing."""
     data = file.read_bytes()
-    return Exported(file, hashlib.sha256(data).hexdigest(), len(data), difference, _milliseconds(_session(file), side), auc)
+    return Exported(file, hashlib.sha256(data).hexdigest(), len(data), difference, _milliseconds(_session(file), one), auc)
 
 
-def _written(module: nn.Module, file: Path, side: int, outputs: list[str], faces: torch.Tensor) -> float:
-    """Writes the ONNX file; returns the largest difference of its numbers from PyTorch's on `faces` (n x 3 x side x side)."""
+def _written(module: nn.Module, file: Path, outputs: list[str], inputs: dict[str, torch.Tensor]) -> float:
+    """Writes the ONNX file; returns the largest difference of its numbers from PyTorch's on `inputs` (by name, a batch each)."""
     batch = {0: torch.export.Dim("n", min=1, max=64)}
     file.parent.mkdir(parents=True, exist_ok=True)
-    torch.onnx.export(module, (torch.rand(2, 3, side, side),), str(file), input_names=["face"], output_names=outputs,
-                      opset_version=18, dynamo=True, dynamic_shapes=(batch,), external_data=False, verbose=False)
+    torch.onnx.export(module, tuple(v[:2] for v in inputs.values()), str(file), input_names=list(inputs), output_names=outputs,
+                      opset_version=18, dynamo=True, dynamic_shapes=(batch,) * len(inputs), external_data=False, verbose=False)
     model = onnx.load(str(file))
     onnx.checker.check_model(model, full_check=True)
     # The exporter's notes name files of the machine that it ran on.
@@ -119,9 +121,10 @@ def _written(module: nn.Module, file: Path, side: int, outputs: list[str], faces
         del value.metadata_props[:]
     onnx.save(model, str(file))
     with torch.inference_mode():
-        expected = module(faces)
+        expected = module(*inputs.values())
     session = _session(file)
-    difference = max(float(np.abs(session.run([name], {"face": faces.numpy()})[0] - e.numpy()).max())
+    given = {name: v.numpy() for name, v in inputs.items()}
+    difference = max(float(np.abs(session.run([name], given)[0] - e.numpy()).max())
                      for name, e in zip(outputs, expected))
     if not difference < TOLERANCE:
         raise ValueError(f"ONNX Runtime's numbers differ from PyTorch's by {difference:.2g} logits")
@@ -132,20 +135,19 @@ def export_frame(net: FrameModel, file: Path, training: Path, validation: Path) 
     """Writes `file` (32-bit) and `file` with `-int8` in its name; the better choice is the first of the result."""
     # The check runs on crops as they come, not on noise.
     faces = next(batches(validation, 16, None)).pictures.float() / 255
-    difference = _written(_Shaped(net).eval(), file, SIDE, OUTPUTS, faces)
-    plain = _described(file, difference, _auc(_session(file), validation), SIDE)
+    difference = _written(_Shaped(net).eval(), file, OUTPUTS, {"face": faces})
+    one = {"face": faces[:1].numpy()}
+    plain = _described(file, difference, _auc(_session(file), validation), one)
     small = file.with_stem(file.stem + "-int8")
     quantize_static(str(file), str(small), _Reader(training), quant_format=QuantFormat.QDQ, per_channel=True,
                     activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8)
-    quantised = _described(small, float("nan"), _auc(_session(small), validation), SIDE)
+    quantised = _described(small, float("nan"), _auc(_session(small), validation), one)
     better = quantised.milliseconds < plain.milliseconds and quantised.auc > plain.auc - COST
     return [quantised, plain] if better else [plain, quantised]
 
 
-def export_colour(model: evenness.Evenness, file: Path, genuine: np.ndarray, forged: np.ndarray) -> list[Exported]:
-    """Writes `file`; `genuine` and `forged` are held-out crops, n x SIDE x SIDE x 3, 8 bit."""
-    faces = torch.from_numpy(np.concatenate([genuine[:16], forged[:16]]).transpose(0, 3, 1, 2).copy()).float() / 255
-    difference = _written(model.eval(), file, evenness.SIDE, ["forged", "heat"], faces)
-    scores = [(evenness.measured(model, v) @ model.weights.numpy()).ravel() for v in (genuine, forged)]
-    truth = np.r_[np.zeros(len(genuine)), np.ones(len(forged))]
-    return [_described(file, difference, float(roc_auc_score(truth, np.concatenate(scores))), evenness.SIDE)]
+def export_skin(model: skin.SkinModel, file: Path, some: list[Source]) -> Exported:
+    """Writes `file`, checked on `some` faces."""
+    faces, points = (torch.from_numpy(np.stack(v)) for v in zip(*(skin.inputs(s.rgb, s.points) for s in some)))
+    difference = _written(model.eval(), file, ["forged", "recaptured", "heat"], {"face": faces, "points": points})
+    return _described(file, difference, float("nan"), {"face": faces[:1].numpy(), "points": points[:1].numpy()})

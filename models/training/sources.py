@@ -125,6 +125,26 @@ def load(file: Path) -> list[Source]:
     return pickle.loads(file.read_bytes())
 
 
+def followed(folders: list[Path], moments: int = 6, frames: int = 25, every: int = 4) -> list[Source]:
+    """Faces of the folders' recordings as the plugin meets them: at `moments` of each recording the face is followed for some
+    `frames`, and each `every`th of them is taken.
+    """
+    finder, found = FaceFinder(), []
+    files = sorted(p for folder in folders for p in folder.rglob("*") if p.suffix.lower() in RECORDINGS)
+    for path in tqdm(files, desc="recordings", unit="file"):
+        length = video.length(path, 6000)
+        starts = {int(s) for s in np.linspace(0, max(0, length - frames), moments + 2)[1:-1]}
+        for start in sorted(starts):
+            finder.roi = None
+            for index, rgb in video.picked(path, range(start, start + frames)):
+                face = finder.find(rgb)
+                if face is None or face.width < NARROWEST or abs(face.roll) > STEEPEST:
+                    break
+                if (index - start) % every == 0:
+                    found.append(Source(f"{path.name}#{index}", person_of(path.name), True, *cut(rgb, face.points)))
+    return found
+
+
 def split(sources: list[Source], share: float = 0.12) -> tuple[list[Source], list[Source]]:
     """Training and validation, by person: the same person always falls on the same side."""
     def held_out(person: str) -> bool:

@@ -1,14 +1,14 @@
 //! From a frame to faces: detection, tracking, mesh, blendshapes, quality and skin colours.
 
 use super::align::{Aligner, Roi};
-use super::crop::{Cropper, FaceBox};
+use super::crop::{Cropper, FaceBox, Placed};
 use super::detector::{Detection, Detector};
 use super::frame::FrameView;
 use super::geometry::Point;
 use super::mesh::{FaceMesh, Pose, SKIN_PATCHES};
 use super::models::{
-    BLENDSHAPE_POINTS, BLENDSHAPES, DetectorOutput, DetectorRange, FaceModels, MeshKind, MeshOutput,
-    NetworkOutput,
+    BLENDSHAPE_POINTS, BLENDSHAPES, DetectorOutput, DetectorRange, FaceModels, LANDMARKS, MeshKind,
+    MeshOutput, NetworkInput, NetworkOutput,
 };
 use super::network::NetworkSpec;
 use super::parts::PartHeat;
@@ -132,6 +132,7 @@ pub struct Chain<M> {
     tracker: Tracker,
     raw: (DetectorOutput, MeshOutput, NetworkOutput),
     luma: Vec<f32>,
+    landmarks: Vec<[f32; 2]>,
     subset: Option<[u16; BLENDSHAPE_POINTS]>,
     detected: Option<u64>,
     detected_full: Option<u64>,
@@ -151,6 +152,7 @@ impl<M: FaceModels> Chain<M> {
             tracker: Tracker::new(config.max_faces, config.min_face),
             raw: Default::default(),
             luma: Vec::new(),
+            landmarks: Vec::new(),
             subset,
             detected: None,
             detected_full: None,
@@ -183,11 +185,21 @@ impl<M: FaceModels> Chain<M> {
     ) -> Result<Option<Look>, ChainError<M::Error>> {
         let Some(spec) = self.models.networks().get(index).cloned() else { return Ok(None) };
         let shown = FaceBox::of(&face.mesh);
+        let size = (frame.width(), frame.height());
+        let enough = |p: Placed| f64::from(p.inside(size)) >= spec.min_inside;
+        if !spec.crop.place(&shown, spec.input, size).is_some_and(enough) {
+            return Ok(None);
+        }
         let Some(placed) = self.cropper.cut(frame, &shown, &spec.crop, spec.input, &mut self.reader)? else {
             return Ok(None);
         };
+        self.landmarks.clear();
+        if spec.landmarks {
+            self.landmarks.extend((0..LANDMARKS).map(|i| placed.to_picture(face.mesh.at(i))));
+        }
         let out = &mut self.raw.2;
-        let input = self.cropper.input(&spec.pixels, spec.input)?;
+        let picture = self.cropper.input(&spec.pixels, spec.input)?;
+        let input = NetworkInput { picture, landmarks: &self.landmarks };
         self.models.network(index, input, out).map_err(ChainError::Model)?;
         let score = spec.score.attack_logit(&out.values);
         let score = score.map_err(|what| ChainError::Output { model: spec.name.clone(), what })?;

@@ -101,6 +101,21 @@ impl Placed {
         [self.centre[0] + x * cos - y * sin, self.centre[1] + x * sin + y * cos]
     }
 
+    /// The reverse of [`to_frame`](Self::to_frame).
+    pub fn to_picture(&self, [x, y]: [f32; 2]) -> [f32; 2] {
+        let (dx, dy) = (x - self.centre[0], y - self.centre[1]);
+        let (sin, cos) = self.angle.sin_cos();
+        [(dx * cos + dy * sin) / self.size[0] + 0.5, (dy * cos - dx * sin) / self.size[1] + 0.5]
+    }
+
+    /// Share of the picture that lies within a frame of that width and height, 0..1; that of the upright rectangle of its size.
+    pub fn inside(&self, (width, height): (usize, usize)) -> f32 {
+        let share = |c: f32, s: f32, frame: usize| {
+            ((c + s / 2.0).min(frame as f32) - (c - s / 2.0).max(0.0)).max(0.0) / s
+        };
+        share(self.centre[0], self.size[0], width) * share(self.centre[1], self.size[1], height)
+    }
+
     /// Whether it is a place in a frame of that size at all.
     fn is_sane(&self, (width, height): (usize, usize)) -> bool {
         let (w, h) = (width as f32, height as f32);

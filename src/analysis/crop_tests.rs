@@ -32,6 +32,16 @@ const fn boxed(scale: f32, shape: Shape, outside: Outside) -> CropSpec {
 
 proptest! {
     #[test]
+    fn points_go_to_the_picture_and_back(
+        x in 0f32..200.0, y in 0f32..150.0, w in 4f32..300.0, angle in -3f32..3.0, u in -1f32..2.0, v in -1f32..2.0
+    ) {
+        let placed = Placed { centre: [x, y], size: [w, w * 0.8], angle };
+        let [back, down] = placed.to_picture(placed.to_frame(u, v));
+        prop_assert!((back - u).abs() < 1e-3 && (down - v).abs() < 1e-3);
+        prop_assert!((0.0..=1.0).contains(&placed.inside((W, H))));
+    }
+
+    #[test]
     fn native_is_the_frame_itself_with_its_border_repeated(
         x in 0f32..190.0, y in 0f32..140.0, w in 4f32..60.0, h in 4f32..80.0, iw in 16usize..90, ih in 16usize..90
     ) {
@@ -181,4 +191,10 @@ fn keys_are_checked() {
     assert!(CropSpec::Native { max_face: f32::NAN }.fault((64, 64)).is_some());
     assert!(boxed(0.1, Shape::Face, Outside::Shift).fault((64, 64)).is_some());
     assert_eq!(boxed(2.7, Shape::Face, Outside::Shift).fault((64, 32)), None);
+}
+
+#[test]
+fn what_lies_beyond_the_frame_is_counted() {
+    let at = |x, y| Placed { centre: [x, y], size: [100.0, 50.0], angle: 0.0 }.inside((W, H));
+    assert_eq!((at(100.0, 75.0), at(0.0, 75.0), at(0.0, 0.0), at(-90.0, 75.0)), (1.0, 0.5, 0.25, 0.0));
 }

@@ -101,6 +101,8 @@ pub struct Engine<M> {
     /// Nats of `source` that are in the stream's sum already.
     injection: f64,
     traces: Option<Vec<Trace>>,
+    /// Alerts that were not told yet: a frame that fails must not swallow them.
+    untold: Vec<Alert>,
 }
 
 impl<M: FaceModels> Engine<M> {
@@ -122,6 +124,7 @@ impl<M: FaceModels> Engine<M> {
             source: None,
             injection: 0.0,
             traces: None,
+            untold: Vec::new(),
         }
     }
 
@@ -178,7 +181,7 @@ impl<M: FaceModels> Engine<M> {
     ) -> Result<Outcome, ChainError<M::Error>> {
         let started = *self.started.get_or_insert(pts);
         meter.begin(Stage::Repeats);
-        let (stream_evidence, mut alerts) = self.judge_stream(pts, prints);
+        let stream_evidence = self.judge_stream(pts, prints);
         let print = prints.last().copied();
         let mut scores = Vec::new();
         let duplicate = matches!((print, self.last_print), (Some(a), Some(b)) if a.1 == b.1);
@@ -192,6 +195,12 @@ impl<M: FaceModels> Engine<M> {
         } else {
             let mut ended = Vec::new();
             let faces = self.chain.faces(frame, pts, &mut ended, meter)?;
+            for id in ended {
+                if let Some(mut watch) = self.watches.remove(&id) {
+                    let why = "the face is no longer in the picture";
+                    self.untold.extend(watch.judge.finish(pts, why, self.epoch, Some(id)));
+                }
+            }
             if !self.chain.networks().is_empty() {
                 meter.begin(Stage::Networks);
             }
@@ -199,12 +208,6 @@ impl<M: FaceModels> Engine<M> {
                 self.show(frame, face, pts, &mut scores)?;
             }
             meter.begin(Stage::Signals);
-            for id in ended {
-                if let Some(mut watch) = self.watches.remove(&id) {
-                    let why = "the face is no longer in the picture";
-                    alerts.extend(watch.judge.finish(pts, why, self.epoch, Some(id)));
-                }
-            }
             let scene = Scene {
                 pts,
                 size: (frame.width() as f64, frame.height() as f64),
@@ -214,7 +217,7 @@ impl<M: FaceModels> Engine<M> {
             };
             for face in &faces {
                 if let Some(watch) = self.watches.get_mut(&face.track_id) {
-                    alerts.extend(watch.judge(face, &scene, &mut self.traces));
+                    self.untold.extend(watch.judge(face, &scene, &mut self.traces));
                 }
             }
             self.watches.values_mut().filter(|w| w.last < pts).for_each(Watch::interrupt);
@@ -228,10 +231,11 @@ impl<M: FaceModels> Engine<M> {
         } else {
             Phase::Patrol
         };
+        let alerts = std::mem::take(&mut self.untold);
         Ok(Outcome { verdict, alerts, phase, duplicate, scores })
     }
 
-    fn judge_stream(&mut self, pts: u64, prints: &[Print]) -> (Vec<Evidence>, Vec<Alert>) {
+    fn judge_stream(&mut self, pts: u64, prints: &[Print]) -> Vec<Evidence> {
         let (looped, freeze) = self.repeat.observe(prints, &self.config.calibration);
         let dt = self.stream_last.map_or(0.0, |l| seconds(l, pts)).min(LONGEST_STEP);
         self.stream_last = Some(pts);
@@ -254,7 +258,8 @@ impl<M: FaceModels> Engine<M> {
         }
         let evidence = strongest_first(evidence);
         let alert = self.stream.update(pts, &contributions, &evidence, self.epoch, None);
-        (evidence, alert.into_iter().collect())
+        self.untold.extend(alert);
+        evidence
     }
 
     /// Shows the face to the networks that are due. All faces are shown before anything is judged: a network that fails

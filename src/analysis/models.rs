@@ -76,6 +76,19 @@ pub struct MeshOutput {
     pub presence: f32,
 }
 
+/// Points of the mesh that a network may ask for: those that both meshes have.
+pub const LANDMARKS: usize = 468;
+
+/// What a network that watches a face is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct NetworkInput<'a> {
+    /// As the network's description says.
+    pub picture: ArrayView4<'a, f32>,
+    /// The first [`LANDMARKS`] points of the mesh, 0..1 of the picture (beyond where they lie outside of it); empty if the network does not ask
+    /// for them.
+    pub landmarks: &'a [[f32; 2]],
+}
+
 /// Raw output of a network that watches a face: the numbers of its score, and its heat map if it has one.
 #[derive(Clone, Debug, Default)]
 pub struct NetworkOutput {
@@ -118,7 +131,7 @@ pub trait FaceModels {
     fn network(
         &mut self,
         index: usize,
-        input: ArrayView4<'_, f32>,
+        input: NetworkInput<'_>,
         out: &mut NetworkOutput,
     ) -> Result<(), Self::Error>;
 }

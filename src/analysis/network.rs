@@ -27,10 +27,14 @@ pub struct NetworkSpec {
     pub window: f64,
     /// Least width of a face, frame pixels.
     pub min_face: f64,
+    /// Least share of the picture that lies within the frame, 0..1.
+    pub min_inside: f64,
     pub crop: CropSpec,
     /// Width and height of the input.
     pub input: (usize, usize),
     pub pixels: Pixels,
+    /// Whether it is told where the mesh lies in the picture.
+    pub landmarks: bool,
     pub score: ScoreSpec,
     /// Rows and columns of the heat map, if it has one.
     pub heat: Option<(usize, usize)>,

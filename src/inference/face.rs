@@ -7,7 +7,7 @@ use ndarray::ArrayView4;
 
 use crate::analysis::models::{
     BLENDSHAPE_POINTS, BLENDSHAPES, DetectorOutput, DetectorRange, FaceModels, MeshKind, MeshOutput,
-    NetworkOutput,
+    NetworkInput, NetworkOutput,
 };
 use crate::analysis::network::NetworkSpec;
 
@@ -296,7 +296,7 @@ impl FaceModels for FaceModelSet {
     fn network(
         &mut self,
         index: usize,
-        input: ArrayView4<'_, f32>,
+        input: NetworkInput<'_>,
         out: &mut NetworkOutput,
     ) -> Result<(), Error> {
         let missing = || Error::new(ErrorKind::NotLoaded, format!("network {index} was not loaded"));

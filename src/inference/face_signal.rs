@@ -5,10 +5,8 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ndarray::ArrayView4;
-
 use crate::analysis::crop::{Channels, Order, Pixels};
-use crate::analysis::models::NetworkOutput;
+use crate::analysis::models::{LANDMARKS, NetworkInput, NetworkOutput};
 use crate::analysis::network::{NetworkSpec, ScoreSpec};
 use crate::analysis::signals::{Family, face_signals};
 
@@ -50,7 +48,9 @@ pub fn describe(entry: &ModelEntry) -> Result<NetworkSpec, String> {
     let per_second_economy = within("per-second-economy", economy, 0.005, 30.0)?;
     let window = within("window", entry.window.unwrap_or(3.0), 0.5, 60.0)?;
     let min_face = within("min-face", entry.min_face.unwrap_or(40.0), 1.0, 8192.0)?;
-    let (input, pixels) = input_of(entry)?;
+    let min_inside = within("min-inside", entry.min_inside.unwrap_or(0.0), 0.0, 1.0)?;
+    let (picture, landmarks) = inputs_of(entry)?;
+    let (input, pixels) = picture_of(entry, picture)?;
     let crop = entry.crop.ok_or("`[model.crop]` is missing")?;
     if let Some(what) = crop.fault(input) {
         return Err(format!("`crop`: {what}"));
@@ -69,9 +69,11 @@ pub fn describe(entry: &ModelEntry) -> Result<NetworkSpec, String> {
         per_second_economy,
         window,
         min_face,
+        min_inside,
         crop,
         input,
         pixels,
+        landmarks: landmarks.is_some(),
         score,
         heat,
         calibration: entry.calibration.clone(),
@@ -94,8 +96,29 @@ fn within(key: &str, value: f64, low: f64, high: f64) -> Result<f64, String> {
     }
 }
 
+/// The input that is a picture, and the one that takes the mesh if there is one.
+fn inputs_of(entry: &ModelEntry) -> Result<(&TensorSpec, Option<&TensorSpec>), String> {
+    let (landmarks, pictures): (Vec<_>, Vec<_>) = entry.inputs.iter().partition(|t| t.meaning == "landmarks");
+    let ([picture], [] | [_]) = (pictures.as_slice(), landmarks.as_slice()) else {
+        let (a, b) = (pictures.len(), landmarks.len());
+        return Err(format!(
+            "it must have one input that is a picture and at most one with the `meaning` landmarks, not {a} and {b}"
+        ));
+    };
+    let landmarks = landmarks.first().copied();
+    if let Some(input) = landmarks
+        && !matches!(input.shape.as_slice(), [-1 | 1, points, 2] if usize::try_from(*points) == Ok(LANDMARKS))
+    {
+        let (name, shape) = (&input.name, &input.shape);
+        return Err(format!(
+            "input `{name}`: `shape` {shape:?} is not [-1, {LANDMARKS}, 2], as landmarks are"
+        ));
+    }
+    Ok((picture, landmarks))
+}
+
 /// Sides of the input, and how pixels become its numbers.
-fn input_of(entry: &ModelEntry) -> Result<((usize, usize), Pixels), String> {
+fn picture_of(entry: &ModelEntry, input: &TensorSpec) -> Result<((usize, usize), Pixels), String> {
     let p = entry.preprocessing.as_ref().ok_or("`[model.preprocessing]` is missing")?;
     let order = match p.layout.as_str() {
         "nchw" => Order::Nchw,
@@ -107,9 +130,6 @@ fn input_of(entry: &ModelEntry) -> Result<((usize, usize), Pixels), String> {
         "bgr" => Channels::Bgr,
         "gray" => Channels::Gray,
         other => return Err(format!("`preprocessing.colour` {other:?} is none of `rgb`, `bgr`, `gray`")),
-    };
-    let [input] = entry.inputs.as_slice() else {
-        return Err(format!("it must have one input, not {}", entry.inputs.len()));
     };
     let bad = |what: &str| Err(format!("input `{}`: `shape` {:?} {what}", input.name, input.shape));
     let [batch, rest @ ..] = input.shape.as_slice() else { return bad("must be of four dimensions") };
@@ -251,6 +271,8 @@ pub(super) struct Watcher {
     pub model: Arc<Model>,
     /// Elements of the heat map.
     heat: Option<usize>,
+    /// The mesh is the first of the two inputs; none if it is not asked for.
+    landmarks_first: Option<bool>,
 }
 
 /// Loads the networks of `own` (the model directory's) and of `extra`, and runs each once.
@@ -307,7 +329,10 @@ impl Watcher {
         }
         let used = ModelEntry { outputs, ..entry.clone() };
         let model = registry::get(runtime, manifest, &used, placement)?;
-        let watcher = Self { model, heat: spec.heat.map(|(rows, columns)| rows * columns) };
+        let first = |t: &TensorSpec| t.meaning == "landmarks";
+        let landmarks_first = spec.landmarks.then(|| entry.inputs.first().is_some_and(first));
+        let heat = spec.heat.map(|(rows, columns)| rows * columns);
+        let watcher = Self { model, heat, landmarks_first };
         let mut first = watcher.model.warm_up_on(placement)?.into_iter();
         let out = NetworkOutput {
             values: first.next().unwrap_or_default(),
@@ -318,14 +343,18 @@ impl Watcher {
         Ok(watcher)
     }
 
-    pub fn run(&self, input: ArrayView4<'_, f32>, out: &mut NetworkOutput) -> Result<(), Error> {
-        let shape = input.shape();
+    pub fn run(&self, input: NetworkInput<'_>, out: &mut NetworkOutput) -> Result<(), Error> {
+        let shape = input.picture.shape();
         // The analysis hands in a whole array in its usual order.
-        let data = input.as_slice().ok_or_else(|| self.wrong("was handed a picture in pieces"))?;
-        let inputs = [Input { shape, data }];
+        let data = input.picture.as_slice().ok_or_else(|| self.wrong("was handed a picture in pieces"))?;
+        let picture = Input { shape, data };
+        let landmarks = Input { shape: &[1, LANDMARKS, 2], data: input.landmarks.as_flattened() };
+        let both =
+            if self.landmarks_first == Some(true) { [landmarks, picture] } else { [picture, landmarks] };
+        let inputs = if self.landmarks_first.is_some() { &both[..] } else { &both[..1] };
         match self.heat {
-            Some(_) => self.model.run_into(&inputs, &mut [&mut out.values, &mut out.heat])?,
-            None => self.model.run_into(&inputs, &mut [&mut out.values])?,
+            Some(_) => self.model.run_into(inputs, &mut [&mut out.values, &mut out.heat])?,
+            None => self.model.run_into(inputs, &mut [&mut out.values])?,
         }
         self.check(out)
     }

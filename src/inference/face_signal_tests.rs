@@ -73,6 +73,24 @@ fn a_good_entry_is_understood() {
     assert_eq!((c.fusion_weight, c.px_none, c.px_full, c.size_slope), (1.0, 40.0, 120.0, 0.0));
 }
 
+/// Where an input for the mesh goes in.
+const MESH_BEFORE: &str = "[[model.output]]\nname = \"classes\"";
+
+fn with_mesh(shape: &str) -> String {
+    format!(
+        "[[model.input]]\nname = \"points\"\nmeaning = \"landmarks\"\nshape = {shape}\ndtype = \"f32\"\n{MESH_BEFORE}"
+    )
+}
+
+#[test]
+fn a_network_may_ask_for_the_mesh() {
+    assert!(!parse(GOOD).unwrap().landmarks);
+    let asks = GOOD.replacen(MESH_BEFORE, &with_mesh("[-1, 468, 2]"), 1);
+    let spec = parse(&asks).unwrap();
+    assert!(spec.landmarks && spec.input == (160, 224), "{spec:?}");
+    assert_eq!(parse(&GOOD.replacen("min-face", "min-inside = 0.9\nmin-face", 1)).unwrap().min_inside, 0.9);
+}
+
 #[test]
 fn other_ways_to_say_it() {
     let with = |from: &str, to: &str| {
@@ -111,7 +129,7 @@ fn other_ways_to_say_it() {
 
 #[test]
 fn spoilt_entries_are_refused_by_entry_and_key() {
-    let cases = [
+    let cases: &[(&str, &str, &str)] = &[
         ("family = \"forgery\"", "family = \"magic\"", "`family` \"magic\""),
         ("family = \"forgery\"\n", "", "`family` is missing"),
         ("name = \"swap\"", "name = \"a b\"", "`name` must be 1 to 64"),
@@ -138,6 +156,10 @@ fn spoilt_entries_are_refused_by_entry_and_key() {
         ("mean = [0.5, 0.4, 0.3]\nstd = [0.5, 0.2, 0.1]", "mean = [0.5]\nstd = [0.5]", "lists of 3"),
         ("[-1, 3, 224, 160]", "[-1, 3, -1, -1]", "only the first"),
         ("[-1, 3, 224, 160]", "[4, 3, 224, 160]", "a batch of 1"),
+        ("min-face = 48", "min-inside = 1.5", "`min-inside` 1.5"),
+        ("name = \"face\"", "name = \"face\"\nmeaning = \"landmarks\"", "not 0 and 1"),
+        (MESH_BEFORE, &with_mesh("[-1, 478, 2]"), "is not [-1, 468, 2]"),
+        (MESH_BEFORE, &with_mesh("[-1, 3, 224, 160]").replace("landmarks", ""), "not 2 and 0"),
         ("[-1, 3, 224, 160]", "[-1, 3, 8, 8]", "sides of 16 to 1024"),
         ("[-1, 3, 224, 160]", "[-1, 3, 9000, 160]", "sides of 16 to 1024"),
         ("[-1, 3, 224, 160]", "[3, 224, 160]", "`shape`"),

@@ -69,6 +69,8 @@ pub struct ModelEntry {
     /// Least width of a face, pixels.
     #[serde(rename = "min-face")]
     pub min_face: Option<f64>,
+    /// Least share of the picture that lies within the frame.
+    pub min_inside: Option<f64>,
     /// What it is shown.
     pub crop: Option<CropSpec>,
     /// What its score is worth.

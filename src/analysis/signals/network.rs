@@ -145,9 +145,11 @@ mod tests {
             per_second_economy: 1.0,
             window: 3.0,
             min_face: 40.0,
+            min_inside: 0.0,
             crop: CropSpec::Native { max_face: 100.0 },
             input: (64, 64),
             pixels: Pixels { order: Order::Nchw, channels: Channels::Rgb, gain: [1.0; 3], offset: [0.0; 3] },
+            landmarks: false,
             score: ScoreSpec::Logit { of_attack: true },
             heat: None,
             calibration: calibrated.then(|| NetworkCalibration {
