@@ -67,7 +67,7 @@ kind = { attack = "loop", length = 60.0 }
 "#;
 
 /// Grey noise, in which the small detector sees a face.
-fn recording(path: &Path, seconds: u32, seed: u64) {
+pub fn recording(path: &Path, seconds: u32, seed: u64) {
     let info = StreamInfo::new(160, 120, (25, 1));
     let mut writer = Writer::create(path, &info, Codec::Lossless).unwrap();
     for n in 0..seconds * 25 {
@@ -96,7 +96,7 @@ fn with_models(mut command: Command, at: &Path) -> Command {
     command
 }
 
-fn redteam(at: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+pub fn redteam(at: &Path, arguments: &[&str]) -> (Option<i32>, String) {
     let mut command = with_models(Command::new(env!("CARGO_BIN_EXE_deepfake-redteam")), at);
     let output = command.args(arguments).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -109,7 +109,7 @@ fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
     [&RUN, more].concat()
 }
 
-fn rows(path: &Path) -> Vec<Row> {
+pub fn rows(path: &Path) -> Vec<Row> {
     let text = std::fs::read_to_string(path).unwrap();
     text.lines().map(|l| serde_json::from_str(l).unwrap()).collect()
 }
