@@ -5,33 +5,21 @@
 mod common;
 
 use common::frames::random_bytes;
+use common::program::{self, FPS, noise};
 use gstdeepfake::analysis::provenance::Class;
 use gstdeepfake::batch::{self, Event, Ground, Item, Label, Outcome, Record, Settings, Source};
-use gstdeepfake::recorded::{Codec, Frame, StreamInfo, Writer};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-const FPS: u32 = 25;
-
 /// Writes grey noise, `picture` telling which noise frame n shows; `None` is near black, without a face.
 fn recording(path: &Path, seconds: u32, picture: impl Fn(u32) -> Option<u32>) {
-    let info = StreamInfo::new(160, 120, (FPS, 1));
-    let mut writer = Writer::create(path, &info, Codec::Lossless).unwrap();
-    for n in 0..seconds * FPS {
-        let dim = 16 + random_bytes(u64::from(n) + 1, 1)[0] % 6;
-        let mut data = match picture(n) {
-            Some(seed) => {
-                random_bytes(u64::from(seed) + 1, 160 * 120).iter().map(|b| 70 + (b >> 2)).collect()
-            }
-            None => vec![dim; 160 * 120],
-        };
-        data.resize(160 * 120 * 3 / 2, 128);
-        writer.push(&Frame::new(info.due_ns(u64::from(n)), None, 160, 120, data).unwrap()).unwrap();
-    }
-    writer.finish().unwrap();
+    program::recording(path, seconds, |n| match picture(n) {
+        Some(seed) => noise(u64::from(seed) + 1),
+        None => vec![16 + random_bytes(u64::from(n) + 1, 1)[0] % 6; 160 * 120],
+    });
 }
 
 /// A folder with recordings: one without repetition, one second again and again, one without a face, and one that is
@@ -56,27 +44,21 @@ fn damaged(path: &Path, seconds: u32, damaged_after: u32) {
         } else {
             b"FRAME\n"
         });
-        let noise = random_bytes(u64::from(n % FPS) + 1, 160 * 120);
-        bytes.extend(noise.iter().map(|b| 70 + (b >> 2)));
+        bytes.extend(noise(u64::from(n % FPS) + 1));
         bytes.extend([128; 160 * 120 / 2]);
     }
     std::fs::write(path, bytes).unwrap();
 }
 
 fn command(at: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_deepfake-scan"));
-    command.current_dir(at).stdin(Stdio::null()).env("DEEPFAKE_MODEL_DIR", common::face_models());
-    if let Some(library) = common::onnxruntime() {
-        command.env("ORT_DYLIB_PATH", library);
-    }
-    command
+    program::with_models(Command::new(env!("CARGO_BIN_EXE_deepfake-scan")), at)
 }
 
 /// Exit status, and all that was written.
 fn scan(at: &Path, arguments: &[&str]) -> (Option<i32>, String) {
-    let output = command(at).args(arguments).output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
-    (output.status.code(), text)
+    let mut command = command(at);
+    command.args(arguments);
+    program::run(command)
 }
 
 fn by_name<'a>(records: &'a [Record], name: &str) -> &'a Record {

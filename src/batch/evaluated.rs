@@ -255,7 +255,10 @@ pub(super) mod tests {
         let unseen = Scanned { ground: Ground::NoFace, ..Scanned::default() };
         let unseen =
             Record { outcome: Outcome::Scanned(Box::new(unseen)), ..record("e", Some("print"), 0.0, false) };
-        let all = [record("a", Some(""), 1.0, false), record("b", None, 2.0, false), failed, unseen];
+        let whole = record("f", Some("print"), 15.0, true);
+        let damaged =
+            Record { outcome: Outcome::Damaged(Box::new(whole.scanned().unwrap().clone())), ..whole };
+        let all = [record("a", Some(""), 1.0, false), record("b", None, 2.0, false), failed, unseen, damaged];
         let clips = clips(&all);
         assert_eq!(clips.len(), 2);
         assert_eq!(

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::time::Instant;
 use wildmatch::WildMatch;
 
@@ -274,42 +275,53 @@ impl Run {
         }
         bar.enable_steady_tick(std::time::Duration::from_millis(500));
         let wanted = self.first_of_each(todo);
+        let request = |number: &usize| {
+            let task = todo.get(*number)?.clone();
+            Some(Request { task, setting: Setting { picture: wanted.contains(number), ..setting.clone() } })
+        };
         let begun = Instant::now();
         let (mut done, mut wrong, mut failed) = (0u32, 0u32, 0u32);
         let jobs = self.jobs.map_or(cores, usize::from);
-        // Injected feeds take their time, but hardly a processor.
+        // Injected feeds take their time, but hardly a processor: they run beside the others.
         let (live, busy): (Vec<usize>, Vec<usize>) =
             (0..todo.len()).partition(|i| todo.get(*i).is_some_and(|t| t.trial.family.is_of_source()));
-        for (part, jobs) in [(busy, jobs), (live, jobs.max(LIVE_JOBS))] {
-            let task = |index: usize| part.get(index).and_then(|i| Some((*i, todo.get(*i)?)));
-            let request = |index: usize| {
-                let (number, task) = task(index)?;
-                let picture = wanted.contains(&number);
-                Some(Request { task: task.clone(), setting: Setting { picture, ..setting.clone() } })
-            };
-            let mut hear = |p: Progress<Box<Judged>>| -> Result<(), Box<dyn std::error::Error>> {
-                if let Progress::Done { index, result } = p
-                    && let Some((_, task)) = task(index)
-                {
-                    let row = row(task, setting, result);
-                    done += 1;
-                    wrong += u32::from(row.wrong() == Some(true));
-                    failed += u32::from(row.wrong().is_none());
-                    bar.inc(1);
-                    keep(row)?;
-                }
+        let parts = [(busy, jobs), (live, jobs.max(LIVE_JOBS))];
+        let result = std::thread::scope(|scope| {
+            let (sender, heard) = sync_channel(parts.len());
+            for (part, jobs) in parts.iter().filter(|(part, _)| !part.is_empty()) {
+                let (sender, start, request) = (sender.clone(), &start, &request);
+                let pool = move || {
+                    let request = |index: usize| part.get(index).and_then(request);
+                    // Nobody hears what comes after an error; that ends the pool.
+                    let _ = each(part.len(), *jobs, start, &request, stop, &mut |p: Progress<
+                        Box<Judged>,
+                    >| {
+                        match p {
+                            Progress::Done { index, result } => {
+                                sender.send((part.get(index).copied(), result))
+                            }
+                            Progress::At { .. } => Ok(()),
+                        }
+                    });
+                };
+                std::thread::Builder::new().name("redteam-pool".into()).spawn_scoped(scope, pool)?;
+            }
+            drop(sender);
+            for (number, result) in heard {
+                let Some(task) = number.and_then(|n| todo.get(n)) else { continue };
+                let row = row(task, setting, result);
+                done += 1;
+                wrong += u32::from(row.wrong() == Some(true));
+                failed += u32::from(row.wrong().is_none());
+                bar.inc(1);
+                keep(row)?;
                 let hourly = f64::from(done) / begun.elapsed().as_secs_f64().max(0.001) * 3600.0;
                 bar.set_message(format!("{hourly:.0} an hour, {wrong} wrong, {failed} failed"));
-                Ok(())
-            };
-            let result = each(part.len(), jobs, &start, &request, stop, &mut hear);
-            if result.is_err() {
-                bar.finish_and_clear();
-                return result;
             }
-        }
+            Ok(())
+        });
         bar.finish_and_clear();
-        Ok(())
+        result
     }
 
     /// The evaluations of which a picture is kept: one a condition.
