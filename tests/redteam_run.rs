@@ -11,5 +11,7 @@ mod catalogue;
 mod forgeries;
 #[path = "redteam/generator.rs"]
 mod generator;
+#[path = "redteam/injections.rs"]
+mod injections;
 #[path = "redteam/program.rs"]
 mod program;

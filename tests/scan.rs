@@ -5,32 +5,21 @@
 mod common;
 
 use common::frames::random_bytes;
+use common::program::{self, FPS, noise};
+use gstdeepfake::analysis::provenance::Class;
 use gstdeepfake::batch::{self, Event, Ground, Item, Label, Outcome, Record, Settings, Source};
-use gstdeepfake::recorded::{Codec, Frame, StreamInfo, Writer};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-const FPS: u32 = 25;
-
 /// Writes grey noise, `picture` telling which noise frame n shows; `None` is near black, without a face.
 fn recording(path: &Path, seconds: u32, picture: impl Fn(u32) -> Option<u32>) {
-    let info = StreamInfo::new(160, 120, (FPS, 1));
-    let mut writer = Writer::create(path, &info, Codec::Lossless).unwrap();
-    for n in 0..seconds * FPS {
-        let dim = 16 + random_bytes(u64::from(n) + 1, 1)[0] % 6;
-        let mut data = match picture(n) {
-            Some(seed) => {
-                random_bytes(u64::from(seed) + 1, 160 * 120).iter().map(|b| 70 + (b >> 2)).collect()
-            }
-            None => vec![dim; 160 * 120],
-        };
-        data.resize(160 * 120 * 3 / 2, 128);
-        writer.push(&Frame::new(info.due_ns(u64::from(n)), None, 160, 120, data).unwrap()).unwrap();
-    }
-    writer.finish().unwrap();
+    program::recording(path, seconds, |n| match picture(n) {
+        Some(seed) => noise(u64::from(seed) + 1),
+        None => vec![16 + random_bytes(u64::from(n) + 1, 1)[0] % 6; 160 * 120],
+    });
 }
 
 /// A folder with recordings: one without repetition, one second again and again, one without a face, and one that is
@@ -46,20 +35,30 @@ fn folder() -> Option<tempfile::TempDir> {
     Some(folder)
 }
 
-fn command(at: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_deepfake-scan"));
-    command.current_dir(at).stdin(Stdio::null()).env("DEEPFAKE_MODEL_DIR", common::face_models());
-    if let Some(library) = common::onnxruntime() {
-        command.env("ORT_DYLIB_PATH", library);
+/// A raw recording (YUV4MPEG2) of grey noise, one second again and again, whose header of one frame is overwritten.
+fn damaged(path: &Path, seconds: u32, damaged_after: u32) {
+    let mut bytes = format!("YUV4MPEG2 W160 H120 F{FPS}:1 Ip A1:1 C420jpeg\n").into_bytes();
+    for n in 0..seconds * FPS {
+        bytes.extend_from_slice(if n == damaged_after * FPS {
+            b"\x00\xff\x00\xff\x00\n"
+        } else {
+            b"FRAME\n"
+        });
+        bytes.extend(noise(u64::from(n % FPS) + 1));
+        bytes.extend([128; 160 * 120 / 2]);
     }
-    command
+    std::fs::write(path, bytes).unwrap();
+}
+
+fn command(at: &Path) -> Command {
+    program::with_models(Command::new(env!("CARGO_BIN_EXE_deepfake-scan")), at)
 }
 
 /// Exit status, and all that was written.
 fn scan(at: &Path, arguments: &[&str]) -> (Option<i32>, String) {
-    let output = command(at).args(arguments).output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
-    (output.status.code(), text)
+    let mut command = command(at);
+    command.args(arguments);
+    program::run(command)
 }
 
 fn by_name<'a>(records: &'a [Record], name: &str) -> &'a Record {
@@ -129,6 +128,112 @@ fn a_scan_goes_on_where_it_was_broken_off() {
     assert!(text.contains("2 of 3 recordings"), "{text}");
     let (_, text) = scan(at, &[&call[..], &["--resume", "--profile", "economy"]].concat());
     assert!(!text.contains("scanned already"), "{text}");
+}
+
+/// What was judged before the damage is kept, and the recording still counts as failed.
+#[test]
+fn a_recording_is_judged_up_to_its_damage() {
+    let Some(folder) = folder() else { return };
+    let at = folder.path();
+    damaged(&at.join("late.y4m"), 16, 14);
+    damaged(&at.join("early.y4m"), 4, 2);
+    damaged(&at.join("first.y4m"), 2, 0);
+    let call = [
+        "late.y4m",
+        "early.y4m",
+        "first.y4m",
+        "--json",
+        "out.jsonl",
+        "--csv",
+        "out.csv",
+        "--html",
+        "r.html",
+        "--eval-json",
+        "eval.json",
+    ];
+    let (code, text) = scan(at, &call);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("3 recordings: 1 alerted, 3 failed (2 judged as far as they go)"), "{text}");
+    assert!(text.contains("DAMAGED") && text.contains("FAILED  first.y4m"), "{text}");
+    let records = batch::read_results(&at.join("out.jsonl")).unwrap();
+    let late = by_name(&records, "late.y4m");
+    assert!(late.scanned().is_none() && matches!(late.outcome, Outcome::Damaged(_)), "{late:?}");
+    let judged = late.judged().unwrap();
+    let note = judged.note.as_deref().unwrap();
+    let seconds = |note: &str| -> f64 {
+        note.strip_prefix("damaged after ").unwrap().split(' ').next().unwrap().parse().unwrap()
+    };
+    assert!((13.5..=14.0).contains(&seconds(note)) && note.contains("YUV4MPEG"), "{note}");
+    assert!(judged.alerted && judged.alerts[0].signal == "loop", "{judged:?}");
+    assert!(judged.timeline.len() > 50 && judged.frames_seen == 14 * u64::from(FPS), "{judged:?}");
+    let early = by_name(&records, "early.y4m").judged().unwrap();
+    assert!(!early.alerted, "{early:?}");
+    assert!((1.5..=2.0).contains(&seconds(early.note.as_deref().unwrap())), "{early:?}");
+    assert!(matches!(by_name(&records, "first.y4m").outcome, Outcome::Failed { .. }));
+    let table = std::fs::read_to_string(at.join("out.csv")).unwrap();
+    let rows: Vec<&str> = table.lines().collect();
+    assert!(rows[1].starts_with("late.y4m,damaged,") && rows[1].contains(note), "{rows:?}");
+    assert!(rows[3].starts_with("first.y4m,failed,"), "{rows:?}");
+    let eval: Value = serde_json::from_slice(&std::fs::read(at.join("eval.json")).unwrap()).unwrap();
+    assert_eq!(
+        (&eval["clips"][0]["status"], &eval["clips"][0]["alerted"]),
+        (&"damaged".into(), &true.into())
+    );
+    let page = std::fs::read_to_string(at.join("r.html")).unwrap();
+    assert_eq!(page.matches(note).count(), 2, "in the list of failures and beside its time line");
+    // Like what failed, it is tried again, here with another file in its place.
+    recording(&at.join("late.y4m"), 2, Some);
+    let (code, text) = scan(at, &[&call[..], &["--resume"]].concat());
+    assert!(code == Some(1) && !text.contains("scanned already"), "{text}");
+    let records = batch::read_results(&at.join("out.jsonl")).unwrap();
+    assert!(records.len() == 3 && by_name(&records, "late.y4m").scanned().is_some(), "{records:?}");
+    assert!(by_name(&records, "early.y4m").judged().is_some());
+}
+
+/// A real container, cut off: its demuxer ends as if nothing were wrong, and the header's promise tells.
+#[test]
+fn a_recording_that_is_cut_off_says_so() {
+    let Some(folder) = folder() else { return };
+    let at = folder.path();
+    // Its index comes first.
+    let whole = std::fs::read(at.join("b loop.mp4")).unwrap();
+    std::fs::write(at.join("f.mp4"), &whole[..whole.len() / 2]).unwrap();
+    let (code, text) = scan(at, &["f.mp4"]);
+    assert!(code == Some(0) && text.contains("cut off: "), "{text}");
+}
+
+/// What is said of a recording's source is in the results and the report, and the same whoever else is busy.
+#[test]
+fn the_source_of_a_recording_is_told() {
+    let Some(folder) = folder() else { return };
+    let at = folder.path();
+    let names = ["a genuine.mp4", "b loop.mp4", "c empty.mp4"];
+    let (code, text) =
+        scan(at, &[&names[..], &["--json", "1.jsonl", "--html", "r.html", "--csv", "r.csv"]].concat());
+    assert_eq!(code, Some(0), "{text}");
+    let (code, text) = scan(at, &[&names[..], &["--json", "2.jsonl", "--jobs", "3"]].concat());
+    assert_eq!(code, Some(0), "{text}");
+    let [first, second] = ["1.jsonl", "2.jsonl"].map(|f| batch::read_results(&at.join(f)).unwrap());
+    for name in names {
+        let [one, two] = [&first, &second].map(|r| by_name(r, name).scanned().unwrap().clone());
+        let note = one.source.as_ref().unwrap();
+        assert_eq!(one.source, two.source, "{name}");
+        assert_eq!(note.class, Class::File, "{note:?}");
+        assert!(note.described.contains_key("container") && note.described.contains_key("codec"), "{note:?}");
+        let of = |check: &str| note.findings.iter().find(|f| f.check == check).unwrap();
+        assert!(of("encoder-mark").reason.contains("x264"), "{note:?}");
+        let exact = of("timestamps").reason.contains("program made them");
+        assert!(exact || name.starts_with('c'), "three seconds are too short: {note:?}");
+        // Nothing of it is evidence: a file that is opened as a file is no lie.
+        assert!(note.findings.iter().all(|f| f.injection == 0.0), "{note:?}");
+        assert!(
+            one.timeline.iter().all(|m| !m.llr.keys().any(|k| k == "source" || k == "provenance")),
+            "{one:?}"
+        );
+    }
+    let page = std::fs::read_to_string(at.join("r.html")).unwrap();
+    assert!(page.contains("Source: file, codec ") && page.contains("x264"), "{}", page.len());
+    assert!(std::fs::read_to_string(at.join("r.csv")).unwrap().contains(",file,"));
 }
 
 #[test]

@@ -11,8 +11,8 @@ pub enum Error {
     File { path: PathBuf, source: std::io::Error },
     #[error("{path}, line {line}: {message}")]
     Manifest { path: PathBuf, line: u64, message: String },
-    #[error("{path}, line {line} is no result of a scan: {source}; name the file that --json wrote")]
-    Result { path: PathBuf, line: usize, source: serde_json::Error },
+    #[error(transparent)]
+    Results(#[from] super::lines::LinesError),
     #[error("{0} has results already; go on with --resume, or name another file")]
     Exists(PathBuf),
     #[error("the analysis does not start: {0}")]

@@ -120,9 +120,10 @@ fn clip_json(record: &Record) -> Value {
         "attack_type": label.and_then(|l| l.attack_type.as_ref()),
         "pair_id": label.and_then(|l| l.pair_id.as_ref()),
     });
+    line["status"] = json!(record.outcome.status());
     match &record.outcome {
-        Outcome::Scanned(s) => {
-            line["status"] = json!("scanned");
+        Outcome::Scanned(s) | Outcome::Damaged(s) => {
+            line["note"] = json!(s.note);
             line["ground"] = json!(s.ground);
             line["score"] = json!(s.score);
             line["risk"] = json!(s.worst_risk);
@@ -132,7 +133,6 @@ fn clip_json(record: &Record) -> Value {
             line["models"] = Value::Object(scores.collect());
         }
         Outcome::Failed { reason } => {
-            line["status"] = json!("failed");
             line["reason"] = json!(reason);
         }
     }
@@ -255,7 +255,10 @@ pub(super) mod tests {
         let unseen = Scanned { ground: Ground::NoFace, ..Scanned::default() };
         let unseen =
             Record { outcome: Outcome::Scanned(Box::new(unseen)), ..record("e", Some("print"), 0.0, false) };
-        let all = [record("a", Some(""), 1.0, false), record("b", None, 2.0, false), failed, unseen];
+        let whole = record("f", Some("print"), 15.0, true);
+        let damaged =
+            Record { outcome: Outcome::Damaged(Box::new(whole.scanned().unwrap().clone())), ..whole };
+        let all = [record("a", Some(""), 1.0, false), record("b", None, 2.0, false), failed, unseen, damaged];
         let clips = clips(&all);
         assert_eq!(clips.len(), 2);
         assert_eq!(

@@ -4,7 +4,7 @@ use super::error::Error;
 use super::record::{Outcome, Record};
 use std::path::Path;
 
-const HEAD: [&str; 18] = [
+const HEAD: [&str; 21] = [
     "clip",
     "status",
     "label",
@@ -23,6 +23,9 @@ const HEAD: [&str; 18] = [
     "duration_s",
     "frames_analysed",
     "wall_s",
+    "note",
+    "source",
+    "source_findings",
 ];
 
 /// Writes `records` to `path`.
@@ -43,21 +46,21 @@ fn write(to: impl std::io::Write, records: &[Record]) -> csv::Result<()> {
         let text = |t: Option<String>| plain(t.as_deref().unwrap_or_default());
         let mut row = vec![
             plain(&record.clip),
-            if record.scanned().is_some() { "scanned" } else { "failed" }.into(),
+            record.outcome.status().into(),
             attack.into(),
             text(label.attack_type),
             text(label.pair_id),
             text(label.identity_group),
         ];
         match &record.outcome {
-            Outcome::Scanned(s) => {
+            Outcome::Scanned(s) | Outcome::Damaged(s) => {
                 let first = s.alerts.first();
                 row.extend([
                     s.ground.name().into(),
                     s.alerted.to_string(),
                     first.map_or_else(String::new, |a| format!("{:.3}", a.at_s)),
                     first.map_or_else(String::new, |a| plain(&a.signal)),
-                    plain(first.map_or_else(|| s.note.as_deref().unwrap_or_default(), |a| a.reason.as_str())),
+                    plain(first.map(|a| a.reason.as_str()).unwrap_or_default()),
                     s.score.to_string(),
                     format!("{:.3}", s.threshold),
                     format!("{:.3}", s.worst_risk),
@@ -65,6 +68,9 @@ fn write(to: impl std::io::Write, records: &[Record]) -> csv::Result<()> {
                     format!("{:.3}", s.duration_s),
                     s.frames_analysed.to_string(),
                     s.wall_s.to_string(),
+                    plain(s.note.as_deref().unwrap_or_default()),
+                    s.source.as_ref().map_or_else(String::new, |n| n.class.to_string()),
+                    plain(&s.source.as_ref().map_or_else(String::new, |n| n.told().join("; "))),
                 ]);
             }
             Outcome::Failed { reason } => {

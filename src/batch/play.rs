@@ -2,10 +2,13 @@
 
 use super::collect::Collector;
 use super::inputs::Source;
-use super::record::{ModelScore, Scanned};
+use super::record::{ModelScore, Outcome};
+use super::running::{Broken, Running, hear};
 use crate::analysis::verdict::Condition;
+use crate::lock::lock;
+use crate::meta;
+use crate::provenance::recorded::Recorded;
 use crate::recorded::Reader;
-use crate::{message, meta};
 use gst::prelude::*;
 use gstreamer as gst;
 use gstreamer_video as gst_video;
@@ -13,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// How long no frame may come before a pipeline counts as hung.
@@ -48,19 +51,10 @@ impl Settings {
     }
 
     /// What a line of text would have to quote.
-    fn apply(&self, pipeline: &gst::Pipeline) -> Result<gst::Element, String> {
-        let element = pipeline.by_name("detect").ok_or("no element `detect`")?;
+    fn apply(&self, running: &Running) -> Result<gst::Element, String> {
+        let element = running.part("detect")?;
         element.set_property("extra-models", &self.extra_models);
         Ok(element)
-    }
-}
-
-/// Stops when it goes out of scope.
-struct Running(gst::Pipeline);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.set_state(gst::State::Null);
     }
 }
 
@@ -78,25 +72,24 @@ struct Seen {
 /// # Errors
 /// Why the element does not start.
 pub fn check(settings: &Settings) -> Result<(), String> {
-    let pipeline = launch(&format!("{} ! fakesink", settings.element()))?;
-    let running = Running(pipeline);
-    let element = settings.apply(&running.0)?;
+    let running = Running::launch(&format!("{} ! fakesink", settings.element()))?;
+    let element = settings.apply(&running)?;
     match element.set_state(gst::State::Paused) {
         Ok(_) => Ok(()),
-        Err(_) => Err(first_error(&running.0).unwrap_or_else(|| "deepfakedetect gives no reason".into())),
+        Err(_) => Err(running.first_error().unwrap_or_else(|| "deepfakedetect gives no reason".into())),
     }
 }
 
 /// Scans one recording; `name` becomes its session, `tell` hears the seconds of the stream that are done.
 ///
 /// # Errors
-/// In words, what is wrong with the recording.
+/// In words, what is wrong with the recording, if nothing of it could be judged.
 pub fn play(
     name: &str,
     source: &Source,
     settings: &Settings,
     tell: &mut dyn FnMut(f64),
-) -> Result<Scanned, String> {
+) -> Result<Outcome, String> {
     let begun = Instant::now();
     // The reader's checks are quicker and clearer than those of a pipeline that waits for a stream.
     let promised = match source {
@@ -104,33 +97,39 @@ pub fn play(
         Source::Uri(_) => None,
     };
     let seen = Arc::new(Seen::default());
-    let running = build(name, source, settings, &seen)?;
-    let pipeline = &running.0;
-    let detect = settings.apply(pipeline)?;
-    if pipeline.set_state(gst::State::Playing).is_err() {
-        return Err(first_error(pipeline).unwrap_or_else(|| "the pipeline does not start".into()));
-    }
-    // The threshold depends on the networks that were loaded.
-    let stats = || detect.property::<gst::Structure>("stats");
-    let threshold = stats().get("threshold").map_err(|e| format!("the element's statistics: {e}"))?;
-    let mut collector = Collector::new(threshold);
-    watch(pipeline, &seen, &mut collector, tell)?;
-    let _ = pipeline.set_state(gst::State::Null);
+    let (running, provenance) = build(name, source, settings, &seen)?;
+    settings.apply(&running)?;
+    let mut collector = running.start()?;
+    let damage = match watch(&running, &seen, &mut collector, tell) {
+        Ok(()) => None,
+        // With two frames the pipeline plays, and nothing in it waits for anything.
+        Err(Broken::Stream(reason)) if seen.frames.load(Ordering::Relaxed) > 1 => {
+            end(&running, &mut collector)?;
+            Some(reason)
+        }
+        Err(broken) => return Err(broken.into_reason()),
+    };
+    let _ = running.0.set_state(gst::State::Null);
     let mut scanned = collector.finish(begun.elapsed().as_secs_f64());
-    scanned.model_scores = model_scores(&stats());
+    scanned.model_scores = model_scores(running.stats()?.as_ref());
+    scanned.source = provenance.note();
     if scanned.frames_seen == 0 {
-        return Err("it has no video stream; give a recording with a picture in it".into());
+        let nothing = || "it has no video stream; give a recording with a picture in it".into();
+        return Err(damage.unwrap_or_else(nothing));
+    }
+    if settings.thumbnails {
+        scanned.thumbnail = lock(&seen.first_analysed).take().and_then(jpeg);
+    }
+    if let Some(reason) = damage {
+        scanned.note = Some(format!("damaged after {:.1} s: {reason}", scanned.duration_s));
+        return Ok(Outcome::Damaged(Box::new(scanned)));
     }
     let promised = promised.map_or(0.0, |ns| ns as f64 / 1e9);
     if settings.seconds.is_none() && promised - scanned.duration_s > SHORTFALL.max(promised / 20.0) {
         let got = scanned.duration_s;
         scanned.note = Some(format!("cut off: {got:.1} s of video, its header promises {promised:.1} s"));
     }
-    if settings.thumbnails {
-        scanned.thumbnail =
-            seen.first_analysed.lock().unwrap_or_else(PoisonError::into_inner).take().and_then(jpeg);
-    }
-    Ok(scanned)
+    Ok(Outcome::Scanned(Box::new(scanned)))
 }
 
 /// The account of the networks that watch a face.
@@ -154,12 +153,12 @@ fn model_scores(stats: &gst::StructureRef) -> BTreeMap<String, ModelScore> {
 
 /// Hears the pipeline to its end.
 fn watch(
-    pipeline: &gst::Pipeline,
+    running: &Running,
     seen: &Seen,
     collector: &mut Collector,
     tell: &mut dyn FnMut(f64),
-) -> Result<(), String> {
-    let bus = pipeline.bus().ok_or("the pipeline has no bus")?;
+) -> Result<(), Broken> {
+    let bus = running.bus().map_err(Broken::Analysis)?;
     let (mut told, mut moved) = (Instant::now(), Instant::now());
     let mut frames = 0;
     loop {
@@ -172,68 +171,64 @@ fn watch(
             told = Instant::now();
             tell(seen.at.load(Ordering::Relaxed) as f64 / 1e9);
         }
-        let Some(message) = message else {
-            if moved.elapsed() > STALL {
-                return Err(format!("no frame came for {} s; the recording may be damaged", STALL.as_secs()));
+        match message {
+            Some(message) if hear(&message, collector)? => return Ok(()),
+            None if moved.elapsed() > STALL => {
+                return Err(Broken::Stream(format!("no frame came for {} s", STALL.as_secs())));
             }
-            continue;
-        };
-        match message.view() {
-            gst::MessageView::Eos(_) => return Ok(()),
-            gst::MessageView::Error(e) => return Err(describe(e)),
-            _ => match message::parse(&message) {
-                Some(Ok(m)) => collector.hear(&m),
-                Some(Err(error)) => return Err(format!("a message is not understood: {error}")),
-                None => {}
-            },
+            _ => {}
         }
     }
 }
 
-fn describe(e: &gst::message::Error) -> String {
-    let detail = e.debug().and_then(|d| d.lines().nth(1).map(|l| l.trim().to_owned()));
-    let detail = detail.filter(|d| !d.is_empty()).map_or_else(String::new, |d| format!(" ({d})"));
-    format!("{}{detail}", e.error())
-}
-
-fn first_error(pipeline: &gst::Pipeline) -> Option<String> {
-    match pipeline.bus()?.pop_filtered(&[gst::MessageType::Error])?.view() {
-        gst::MessageView::Error(e) => Some(describe(e)),
-        _ => None,
+/// Ends a stream whose decoder has given up, so that the detector gives its account of what came until then.
+fn end(running: &Running, collector: &mut Collector) -> Result<(), String> {
+    // Refused where the decoder has ended it already.
+    if let Some(inlet) = running.part("convert")?.static_pad("sink") {
+        let _ = inlet.send_event(gst::event::Eos::new());
     }
+    let bus = running.bus()?;
+    while let Some(message) = bus.pop() {
+        // One error seldom comes alone; the first has told.
+        if let Err(Broken::Analysis(reason)) = hear(&message, collector) {
+            return Err(reason);
+        }
+    }
+    Ok(())
 }
 
-fn launch(line: &str) -> Result<gst::Pipeline, String> {
-    let built = gst::parse::launch(line)
-        .map_err(|e| format!("the pipeline cannot be built: {e}; `make setup` installs what it needs"))?;
-    built.downcast::<gst::Pipeline>().map_err(|_| "the line makes no pipeline".into())
-}
-
-fn build(name: &str, source: &Source, settings: &Settings, seen: &Arc<Seen>) -> Result<Running, String> {
+fn build(
+    name: &str,
+    source: &Source,
+    settings: &Settings,
+    seen: &Arc<Seen>,
+) -> Result<(Running, Recorded), String> {
     let decode = match source {
         Source::File(_) => "filesrc name=source ! decodebin",
         Source::Uri(_) => "uridecodebin name=source",
     };
-    let pipeline = launch(&format!(
+    let running = Running::launch(&format!(
         "{decode} caps=\"video/x-raw(ANY)\" expose-all-streams=false ! videoconvert name=convert \
          ! videoflip video-direction=auto ! {} ! fakesink sync=false",
         settings.element()
     ))?;
-    let named = |name: &str| pipeline.by_name(name).ok_or_else(|| format!("no element `{name}`"));
     match source {
-        Source::File(path) => named("source")?.set_property("location", AsRef::<Path>::as_ref(path)),
-        Source::Uri(uri) => named("source")?.set_property("uri", uri),
+        Source::File(path) => {
+            running.part("source")?.set_property("location", AsRef::<Path>::as_ref(path));
+        }
+        Source::Uri(uri) => running.part("source")?.set_property("uri", uri),
     }
-    let detect = named("detect")?;
+    let detect = running.part("detect")?;
     detect.set_property("session-id", name);
-    let inlet = named("convert")?.static_pad("sink").ok_or("videoconvert has no inlet")?;
+    let inlet = running.part("convert")?.static_pad("sink").ok_or("videoconvert has no inlet")?;
     count(&inlet, settings.seconds, Arc::clone(seen));
+    let provenance = Recorded::watch(&running.0, &inlet);
     if settings.thumbnails
         && let Some(outlet) = detect.static_pad("src")
     {
         keep_first_analysed(&outlet, Arc::clone(seen));
     }
-    Ok(Running(pipeline))
+    Ok((running, provenance))
 }
 
 /// Counts frames, and ends the stream when enough of it was seen.
@@ -265,7 +260,7 @@ fn keep_first_analysed(pad: &gst::Pad, seen: Arc<Seen>) {
         }
         if let Some(caps) = pad.current_caps() {
             let sample = gst::Sample::builder().buffer(buffer).caps(&caps).build();
-            *seen.first_analysed.lock().unwrap_or_else(PoisonError::into_inner) = Some(sample);
+            *lock(&seen.first_analysed) = Some(sample);
         }
         gst::PadProbeReturn::Remove
     });

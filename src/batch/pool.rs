@@ -3,7 +3,7 @@
 use super::inputs::Item;
 use super::play::Settings;
 use super::process::{Progress, each};
-use super::record::{Outcome, Scanned};
+use super::record::Outcome;
 use super::worker::Request;
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
@@ -39,11 +39,11 @@ pub fn run<E>(
         // No index is asked for beyond the last.
         items.get(index).map(|item| Request::new(item, settings_of(item, settings)))
     };
-    each(items.len(), jobs, start, &request, stop, &mut |progress: Progress<Box<Scanned>>| {
+    each(items.len(), jobs, start, &request, stop, &mut |progress: Progress<Outcome>| {
         hear(match progress {
             Progress::At { index, seconds } => Event::At { index, seconds },
             Progress::Done { index, result } => {
-                let outcome = result.map_or_else(|reason| Outcome::Failed { reason }, Outcome::Scanned);
+                let outcome = result.unwrap_or_else(|reason| Outcome::Failed { reason });
                 Event::Done { index, outcome }
             }
         })

@@ -3,6 +3,7 @@
 //!
 //! It reads a request a line on standard input and writes replies a line on standard output, both JSON.
 
+use crate::lock::lock;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -10,7 +11,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// A process that says nothing for so long hangs.
@@ -222,7 +223,7 @@ impl<A: DeserializeOwned + Send + 'static> Process<A> {
         std::thread::spawn(move || {
             let mut block = [0; 512];
             while let Ok(n @ 1..) = errors.read(&mut block) {
-                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut kept = lock(&kept);
                 kept.extend_from_slice(block.get(..n).unwrap_or_default());
                 let surplus = kept.len().saturating_sub(COMPLAINTS);
                 kept.drain(..surplus);
@@ -232,14 +233,14 @@ impl<A: DeserializeOwned + Send + 'static> Process<A> {
     }
 
     fn ask(&mut self, request: &impl Serialize) -> std::io::Result<()> {
-        self.complaints.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        lock(&self.complaints).clear();
         let mut line = serde_json::to_vec(request)?;
         line.push(b'\n');
         self.requests.write_all(&line).and_then(|()| self.requests.flush())
     }
 
     fn last_words(&self) -> String {
-        let kept = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = lock(&self.complaints);
         let text = String::from_utf8_lossy(&kept);
         let last = text.lines().rev().map(str::trim).find(|l| !l.is_empty());
         last.map_or_else(String::new, |l| format!(": {l}"))

@@ -2,6 +2,7 @@
 
 use super::play::Settings;
 use crate::analysis::verdict::{Condition, State};
+use crate::provenance::recorded::SourceNote;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -37,7 +38,11 @@ pub struct Label {
 #[serde(tag = "status", rename_all = "kebab-case")]
 pub enum Outcome {
     Scanned(Box<Scanned>),
-    Failed { reason: String },
+    /// What was said until the recording could be decoded no further; the note says when and why. It counts as failed.
+    Damaged(Box<Scanned>),
+    Failed {
+        reason: String,
+    },
 }
 
 /// The best ground on which any moment of the recording was judged.
@@ -106,13 +111,16 @@ pub struct Scanned {
     pub time_in_state_s: BTreeMap<State, f64>,
     /// How long the scan took.
     pub wall_s: f64,
-    /// What is odd about the recording, though it was scanned (it is cut off, say).
+    /// What is odd about the recording, though it was scanned (it is cut off, say), or how it is damaged.
     pub note: Option<String>,
     pub models: Vec<String>,
     pub provider: String,
     /// What each network that watches a face said by itself, by the model's name.
     #[serde(default)]
     pub model_scores: BTreeMap<String, ModelScore>,
+    /// What is said of where it comes from. For reading only: it is in no score and no alert.
+    #[serde(default)]
+    pub source: Option<SourceNote>,
     pub timeline: Vec<Moment>,
     /// The first analysed frame as a `data:` URI of a JPEG picture, if asked for.
     pub thumbnail: Option<String>,
@@ -160,12 +168,36 @@ pub struct Moment {
     pub llr: BTreeMap<String, f64>,
 }
 
+impl Outcome {
+    /// See [`Record::judged`].
+    pub fn judged(&self) -> Option<&Scanned> {
+        match self {
+            Self::Scanned(s) | Self::Damaged(s) => Some(s),
+            Self::Failed { .. } => None,
+        }
+    }
+
+    /// As the results call it.
+    pub const fn status(&self) -> &'static str {
+        match self {
+            Self::Scanned(_) => "scanned",
+            Self::Damaged(_) => "damaged",
+            Self::Failed { .. } => "failed",
+        }
+    }
+}
+
 impl Record {
-    /// What was said, if it was scanned.
+    /// What was said, if it was scanned to its end: what counts in rates.
     pub fn scanned(&self) -> Option<&Scanned> {
         match &self.outcome {
             Outcome::Scanned(s) => Some(s),
-            Outcome::Failed { .. } => None,
+            Outcome::Damaged(_) | Outcome::Failed { .. } => None,
         }
+    }
+
+    /// What was said, also of a recording that is damaged further on: what a person wants to see.
+    pub fn judged(&self) -> Option<&Scanned> {
+        self.outcome.judged()
     }
 }

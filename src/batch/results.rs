@@ -1,43 +1,38 @@
-//! The results as they come: a file with a line of JSON for every recording.
+//! The results as they come: a line of JSON for every recording.
 
 use super::error::Error;
+use super::lines::{self, Line, Lines};
 use super::record::{Record, SCHEMA_VERSION};
-use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// No line is longer; a file that has such a line is something else.
-const LONGEST: u64 = 16 << 20;
+impl Line for Record {
+    const VERSION: u32 = SCHEMA_VERSION;
+    const OPTION: &'static str = "--json";
+
+    fn version(&self) -> u32 {
+        self.schema_version
+    }
+
+    fn key(&self) -> &str {
+        &self.clip
+    }
+}
 
 /// A file of results that grows.
 #[derive(Debug)]
-pub struct Results {
-    file: File,
-    path: PathBuf,
-}
+pub struct Results(Lines<Record>);
 
 impl Results {
-    /// Opens `path` for more results, and gives those that it has. Without `resume` it must have none. A half-written
-    /// last line, left by a scan that was killed, is cut off.
+    /// Opens `path` for more results, and gives those that it has. Without `resume` it must have none.
     ///
     /// # Errors
     /// If the file cannot be used or holds something else.
     pub fn open(path: &Path, resume: bool) -> Result<(Self, Vec<Record>), Error> {
-        let mut options = OpenOptions::new();
-        let mut file = options
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(Error::file(path))?;
-        if !resume && file.metadata().map_err(Error::file(path))?.len() > 0 {
+        if !resume && std::fs::metadata(path).is_ok_and(|m| m.len() > 0) {
             return Err(Error::Exists(path.into()));
         }
-        let (records, whole) = parse(&file, path)?;
-        file.set_len(whole).and_then(|()| file.seek(SeekFrom::End(0))).map_err(Error::file(path))?;
-        Ok((Self { file, path: path.into() }, records))
+        let (lines, records) = Lines::open(path)?;
+        Ok((Self(lines), records))
     }
 
     /// Adds a result; it is in the file when this returns.
@@ -45,9 +40,7 @@ impl Results {
     /// # Errors
     /// If it cannot be written.
     pub fn add(&mut self, record: &Record) -> Result<(), Error> {
-        let mut line = serde_json::to_vec(record)?;
-        line.push(b'\n');
-        self.file.write_all(&line).map_err(Error::file(&self.path))
+        Ok(self.0.add(record)?)
     }
 }
 
@@ -56,38 +49,7 @@ impl Results {
 /// # Errors
 /// If it cannot be read or holds something else.
 pub fn read(path: &Path) -> Result<Vec<Record>, Error> {
-    let file = File::open(path).map_err(Error::file(path))?;
-    Ok(parse(&file, path)?.0)
-}
-
-/// The results, and how many bytes of whole lines there are.
-fn parse(file: &File, path: &Path) -> Result<(Vec<Record>, u64), Error> {
-    let mut reader = BufReader::new(file);
-    let (mut records, mut whole): (Vec<Record>, u64) = (Vec::new(), 0);
-    let mut places = BTreeMap::new();
-    let mut line = Vec::new();
-    for number in 1.. {
-        line.clear();
-        let read = (&mut reader).take(LONGEST).read_until(b'\n', &mut line).map_err(Error::file(path))?;
-        let wrong = |source| Error::Result { path: path.into(), line: number, source };
-        let ended = line.ends_with(b"\n");
-        if read == 0 || (!ended && (read as u64) < LONGEST) {
-            break;
-        }
-        let record: Record = serde_json::from_slice(&line).map_err(wrong)?;
-        if record.schema_version != SCHEMA_VERSION {
-            let found = record.schema_version;
-            let text = format!("schema version {found} is not the supported {SCHEMA_VERSION}");
-            return Err(wrong(serde::de::Error::custom(text)));
-        }
-        whole += read as u64;
-        let place = *places.entry(record.clip.clone()).or_insert(records.len());
-        match records.get_mut(place) {
-            Some(earlier) => *earlier = record,
-            None => records.push(record),
-        }
-    }
-    Ok((records, whole))
+    Ok(lines::read(path)?)
 }
 
 #[cfg(test)]

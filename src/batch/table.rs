@@ -23,9 +23,10 @@ pub fn clip_line(record: &Record) -> String {
             let s = colour(AnsiColor::Red);
             format!("{s}FAILED{s:#}  {name}: {}", tame(reason))
         }
-        Outcome::Scanned(scan) => {
+        Outcome::Scanned(scan) | Outcome::Damaged(scan) => {
             let (style, word) = match (scan.alerted, scan.ground) {
                 (true, _) => (colour(AnsiColor::Red).bold(), "ALERT".to_owned()),
+                _ if record.scanned().is_none() => (colour(AnsiColor::Red), "DAMAGED".to_owned()),
                 (false, Ground::Judged) if scan.worst_state == State::Suspect => {
                     (colour(AnsiColor::Yellow), "suspect".into())
                 }
@@ -48,7 +49,8 @@ pub fn clip_line(record: &Record) -> String {
 pub fn totals(records: &[Record], scanned_now: f64, wall_s: f64) -> String {
     let count = |keep: &dyn Fn(&Record) -> bool| records.iter().filter(|r| keep(r)).count();
     let failed = count(&|r| r.scanned().is_none());
-    let alerted = count(&|r| r.scanned().is_some_and(|s| s.alerted));
+    let damaged = count(&|r| matches!(r.outcome, Outcome::Damaged(_)));
+    let alerted = count(&|r| r.judged().is_some_and(|s| s.alerted));
     let plural = if records.len() == 1 { "" } else { "s" };
     let mut text = format!("{} recording{plural}: {alerted} alerted", records.len());
     for ground in Ground::UNJUDGED {
@@ -58,6 +60,9 @@ pub fn totals(records: &[Record], scanned_now: f64, wall_s: f64) -> String {
         }
     }
     let _ = write!(text, ", {failed} failed");
+    if damaged > 0 {
+        let _ = write!(text, " ({damaged} judged as far as they go)");
+    }
     if wall_s > 0.0 && scanned_now > 0.0 {
         let times = scanned_now / wall_s;
         let _ = write!(text, "\n{scanned_now:.0} s of video in {wall_s:.0} s: {times:.1} times real time");

@@ -3,7 +3,6 @@
 use super::inputs::{Item, Source};
 use super::play::{Settings, play};
 use super::process::answer;
-use super::record::Scanned;
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, Write};
 
@@ -25,7 +24,5 @@ impl Request {
 /// # Errors
 /// If input or output break off.
 pub fn serve(input: impl BufRead, output: impl Write) -> std::io::Result<()> {
-    answer(input, output, &mut |r: Request, tell| -> Result<Box<Scanned>, String> {
-        play(&r.name, &r.source, &r.settings, tell).map(Box::new)
-    })
+    answer(input, output, &mut |r: Request, tell| play(&r.name, &r.source, &r.settings, tell))
 }

@@ -9,12 +9,10 @@ use gstdeepfake::message::DeepfakeMessage;
 use gstdeepfake::redteam::render_file;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use signal_hook::consts::{SIGINT, SIGTERM};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Judge recorded calls, and attacks made from them, and say whether each was judged right.
@@ -93,7 +91,8 @@ fn run(cli: &Cli) -> Result<Vec<Finding>, Error> {
         move |source| Error::File { path, source }
     };
     gstdeepfake::register_static().map_err(|e| Error::Build(e.to_string()))?;
-    let stop = interruption()?;
+    let stop = gstdeepfake::batch::interruption()
+        .map_err(|e| Error::Build(format!("Ctrl-C cannot be listened to: {e}")))?;
     let mode = cli.mode.map(|m| if matches!(m, ModeName::Live) { Mode::Live } else { Mode::Sync });
     let rendered = cli.out.join("clips");
     for folder in [&cli.out, &rendered] {
@@ -199,16 +198,4 @@ fn render(case: &Case, folder: &Path, stop: &AtomicBool) -> Result<(PathBuf, Opt
         Err(_) if stop.load(Ordering::Relaxed) => Err(Error::Interrupted),
         Err(error) => Err(error.into()),
     }
-}
-
-/// Set by the first Ctrl-C (or a polite kill); the second ends the program at once.
-fn interruption() -> Result<Arc<AtomicBool>, Error> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        // In this order: the first signal finds the flag unset.
-        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))
-            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
-            .map_err(|e| Error::Build(format!("Ctrl-C cannot be listened to: {e}")))?;
-    }
-    Ok(stop)
 }

@@ -8,21 +8,20 @@ use gstdeepfake::batch::{
 use gstdeepfake::evaluation::{Evaluation, evaluate};
 use gstdeepfake::report;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use signal_hook::consts::{SIGINT, SIGTERM};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// Scan recorded streams with deepfakedetect, faster than real time.
 ///
 /// With labels (a manifest) it tells error rates and curves as well. A recording that cannot be scanned is listed with
-/// its reason and stops nothing. Exit status: 0 if all were scanned, 1 if some failed, 2 if the scan was not possible,
+/// its reason and stops nothing; one that is damaged in the middle is judged up to there. Exit status: 0 if all were
+/// scanned to their ends, 1 if some failed, 2 if the scan was not possible,
 /// 130 after Ctrl-C.
 #[derive(Debug, Parser)]
 #[command(name = "deepfake-scan", version, max_term_width = 100)]
@@ -50,7 +49,7 @@ struct Cli {
     /// Results as they come, a line of JSON for each recording.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Go on with the results in --json: what was scanned is not scanned again.
+    /// Go on with the results in --json: what was scanned to its end is not scanned again.
     #[arg(long, requires = "json")]
     resume: bool,
     /// A report for people: one file that needs nothing else.
@@ -134,7 +133,8 @@ fn main() -> ExitCode {
 /// Returns how many recordings failed.
 fn run(cli: &Cli) -> Result<usize, Error> {
     gstdeepfake::register_static().map_err(|e| Error::Analysis(e.to_string()))?;
-    let stop = interruption()?;
+    let stop =
+        batch::interruption().map_err(|e| Error::Analysis(format!("Ctrl-C cannot be listened to: {e}")))?;
     let settings = Settings {
         profile: Profile::from(cli.profile).name().into(),
         hours: cli.mean_time_between_false_alerts,
@@ -152,7 +152,6 @@ fn run(cli: &Cli) -> Result<usize, Error> {
         Some((results, known)) => (Some(results), known),
         None => (None, Vec::new()),
     };
-    batch::check(&settings).map_err(Error::Analysis)?;
 
     let known: BTreeMap<&str, &Record> = known.iter().map(|r| (r.clip.as_str(), r)).collect();
     let mut records: Vec<Option<Record>> = items
@@ -167,6 +166,9 @@ fn run(cli: &Cli) -> Result<usize, Error> {
         items.iter().cloned().enumerate().filter(|(i, _)| matches!(records.get(*i), Some(None))).collect();
     if todo.len() < items.len() {
         anstream::println!("{} of {} recordings are scanned already", items.len() - todo.len(), items.len());
+    }
+    if !todo.is_empty() {
+        batch::check(&settings).map_err(Error::Analysis)?;
     }
     let (video, wall) = scan(cli, &settings, &todo, &stop, &mut |index, record| {
         if let Some(results) = &mut results {
@@ -194,7 +196,7 @@ fn run(cli: &Cli) -> Result<usize, Error> {
 
 /// Nobody looks at the time lines of thousands of recordings but a report.
 fn without_timeline(mut record: Record) -> Record {
-    if let Outcome::Scanned(scanned) = &mut record.outcome {
+    if let Outcome::Scanned(scanned) | Outcome::Damaged(scanned) = &mut record.outcome {
         (scanned.timeline, scanned.thumbnail) = (Vec::new(), None);
     }
     record
@@ -240,7 +242,7 @@ fn scan(
             }
             Event::Done { index, outcome } => {
                 under_way.remove(&index);
-                if let Outcome::Scanned(s) = &outcome {
+                if let Some(s) = outcome.judged() {
                     done += s.duration_s;
                 }
                 if let Some((place, item)) = todo.get(index) {
@@ -303,16 +305,4 @@ fn write(cli: &Cli, records: &[Record], earlier: Option<&[Record]>, speed: &str)
 
 fn save(path: &std::path::Path, bytes: &[u8]) -> Result<(), Error> {
     std::fs::File::create(path).and_then(|mut f| f.write_all(bytes)).map_err(Error::file(path))
-}
-
-/// Set by the first Ctrl-C (or a polite kill); the second ends the program at once.
-fn interruption() -> Result<Arc<AtomicBool>, Error> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        // In this order: the first signal finds the flag unset.
-        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))
-            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
-            .map_err(|e| Error::Analysis(format!("Ctrl-C cannot be listened to: {e}")))?;
-    }
-    Ok(stop)
 }

@@ -3,7 +3,7 @@
 //! `walk` finds the sources upstream, `identity` reads names and properties, [`device`] asks drivers ([`v4l2`], [`sysfs`],
 //! with what is [`known`] of makes), `pipewire` asks PipeWire, `webrtc` a call, `probes` and `pictures` look at what passes, `environment` at the machine;
 //! where it is wanted, `experiment` moves the camera's `controls` by a `hand` on a thread of its own;
-//! `monitor` leads them on a thread of its own, `report` is what comes of it, and `policy` says whether it is welcome.
+//! `monitor` leads them on a thread of its own (`recorded` makes some of them of a recording, without one), `report` is what comes of it, and `policy` says whether it is welcome.
 
 pub mod device;
 pub mod known;
@@ -30,6 +30,8 @@ pub mod pipewire;
 pub mod policy;
 #[cfg(feature = "plugin")]
 pub mod probes;
+#[cfg(feature = "plugin")]
+pub mod recorded;
 #[cfg(feature = "plugin")]
 pub mod report;
 #[cfg(feature = "plugin")]

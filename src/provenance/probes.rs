@@ -66,6 +66,12 @@ pub(super) fn media_type(pad: &gst::Pad) -> String {
     caps.and_then(|c| c.structure(0).map(|s| s.name().to_string())).unwrap_or_default()
 }
 
+/// The marks in what a container says of itself.
+pub(super) fn marks_in_tags(tags: &gst::TagListRef) -> impl Iterator<Item = Mark> {
+    let texts = TAGS.iter().filter_map(|name| tags.generic(*name)?.get::<String>().ok());
+    texts.filter_map(|text| mark_of_tag(&text))
+}
+
 impl Probes {
     /// Puts probes where a source's stream can be looked at.
     pub fn attach(origin: &Origin, identity: &Identity) -> Self {
@@ -207,9 +213,7 @@ impl Probes {
         for pad in self.pads.iter().filter_map(glib::WeakRef::upgrade) {
             for index in 0..MAX_TAGS {
                 let Some(event) = pad.sticky_event::<gst::event::Tag>(index) else { break };
-                let tags = event.tag();
-                let texts = TAGS.iter().filter_map(|name| tags.generic(*name)?.get::<String>().ok());
-                found.extend(texts.filter_map(|text| mark_of_tag(&text)));
+                found.extend(marks_in_tags(event.tag()));
             }
             if let Some(caps) = pad.current_caps()
                 && let Some(s) = caps.structure(0)

@@ -10,4 +10,5 @@ mod writer;
 pub use error::Error;
 pub use frame::{Frame, StreamInfo};
 pub use reader::Reader;
+pub(crate) use reader::pack;
 pub use writer::{Codec, Writer};

@@ -255,7 +255,8 @@ fn stream_info(video: &gst_video::VideoInfo) -> StreamInfo {
     info
 }
 
-fn pack(mapped: &gst_video::VideoFrameRef<&gst::BufferRef>) -> Option<Vec<u8>> {
+/// The picture's planes (I420), their rows without gaps; none if it is smaller than its format says.
+pub(crate) fn pack(mapped: &gst_video::VideoFrameRef<&gst::BufferRef>) -> Option<Vec<u8>> {
     let (width, height) = (mapped.width(), mapped.height());
     let (cw, ch) = super::frame::chroma_size(width, height);
     let mut data = Vec::with_capacity((width * height) as usize + 2 * (cw * ch) as usize);

@@ -1,8 +1,8 @@
 //! A condition as the catalogue writes it down, and the record beside a rendered file.
 
 use super::{
-    Animate, Attack, Cadence, Cover, Daily, Family, Freeze, Gate, Generator, Photo, Present, Reencode,
-    Replay, Restore, Splice, Stall, Swap,
+    Animate, Attack, Cadence, Cover, Daily, Donor, Family, Freeze, Gate, Generator, Inject, Photo, Present,
+    Reencode, Replay, Restore, Splice, Stall, Swap, Trick, What, With,
 };
 use crate::recorded::Codec;
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,7 @@ pub enum Kind {
     Stall(Stall),
     Daily(Daily),
     Generator(Generator),
+    Inject(Inject),
 }
 
 impl Kind {
@@ -46,20 +47,53 @@ impl Kind {
             Kind::Stall(a) => a,
             Kind::Daily(a) => a,
             Kind::Generator(a) => a,
+            Kind::Inject(a) => a,
+        }
+    }
+
+    /// The attack that it does something with.
+    fn inner(&self) -> Option<&Kind> {
+        match self {
+            Kind::Daily(d) => d.of.as_deref(),
+            Kind::Gate(g) => Some(&g.of),
+            Kind::Cover(c) => Some(&c.of),
+            Kind::Splice(s) => Some(&s.then),
+            _ => None,
         }
     }
 
     /// Whether it needs to know where the face is.
     pub fn needs_faces(&self) -> bool {
-        match self {
+        let own = match self {
             Kind::Swap(_) | Kind::Restore(_) | Kind::Animate(_) => true,
-            Kind::Daily(d) => d.needs_faces() || d.of.as_ref().is_some_and(|of| of.needs_faces()),
+            Kind::Daily(d) => d.needs_faces(),
             Kind::Present(p) => p.eye_holes,
-            Kind::Gate(g) => g.of.needs_faces(),
-            Kind::Cover(c) => matches!(c.with, super::With::Pulse | super::With::Patch) || c.of.needs_faces(),
-            Kind::Splice(s) => s.then.needs_faces(),
+            Kind::Cover(c) => matches!(c.with, With::Pulse | With::Patch),
             _ => false,
-        }
+        };
+        own || self.inner().is_some_and(Kind::needs_faces)
+    }
+
+    /// Whether another person's recording is used.
+    pub fn needs_another(&self) -> bool {
+        let own = match self {
+            Kind::Swap(s) => matches!(s.donor, Donor::Other | Donor::Still),
+            Kind::Animate(a) => a.morph > 0.0,
+            Kind::Gate(g) => g.company,
+            Kind::Daily(d) => d.what == What::Visitor,
+            _ => false,
+        };
+        own || self.inner().is_some_and(Kind::needs_another)
+    }
+
+    /// Whether another time of the same recording is used.
+    pub fn needs_later(&self) -> bool {
+        let own = match self {
+            Kind::Swap(s) => s.donor == Donor::Later,
+            Kind::Cadence(c) => c.trick == Trick::Cut,
+            _ => false,
+        };
+        own || self.inner().is_some_and(Kind::needs_later)
     }
 
     /// Whether a recording that is one picture is enough.
@@ -91,6 +125,7 @@ impl Kind {
             Kind::Stall(Stall::default()),
             Kind::Daily(Daily::default()),
             Kind::Generator(Generator::default()),
+            Kind::Inject(Inject::default()),
         ]
     }
 
@@ -110,6 +145,7 @@ impl Kind {
             Kind::Cover(_) => "another attack, made to look more genuine",
             Kind::Stall(_) => "control: a network that stalls now and then; must not alarm",
             Kind::Generator(_) => "a generator of the user's own, as a program or a bin of elements",
+            Kind::Inject(_) => "a stream put where a camera's is expected; judged by where it comes from",
             Kind::Daily(_) => "control: what happens in honest calls; must not alarm",
             Kind::Reencode(_) => {
                 "control: the genuine recording with the same noise and encoder; must not alarm"

@@ -40,6 +40,10 @@ pub enum Error {
     NoSource,
     #[error("the generator: {0}")]
     Generator(String),
+    #[error("the injection: {0}")]
+    Injection(&'static str),
+    #[error("the encoder: {0}; `make setup` installs what it needs")]
+    Encoder(String),
     #[error("cancelled by the caller")]
     Cancelled,
 }

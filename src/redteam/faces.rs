@@ -6,9 +6,10 @@ use crate::analysis::frame::{Colour, FrameView, Matrix, PixelFormat, Plane};
 use crate::analysis::mesh::{FaceMesh, SURFACE};
 use crate::analysis::profile::Profile;
 use crate::inference::{Config, FaceModelSet, Wanted};
+use crate::lock::lock;
 use crate::recorded::{Frame, StreamInfo};
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 /// Finds the faces of pictures that come one after the other.
 pub trait Finder {
@@ -149,7 +150,7 @@ impl Props {
     pub fn faces(&self) -> Result<MutexGuard<'_, Faces>> {
         let missing = "no finder of faces was given; load the networks first";
         let faces = self.faces.as_ref().ok_or_else(|| Error::Faces(missing.into()))?;
-        Ok(faces.lock().unwrap_or_else(PoisonError::into_inner))
+        Ok(lock(faces))
     }
 
     /// The largest face; `None` where there is none that is whole.

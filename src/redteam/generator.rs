@@ -9,7 +9,7 @@ use super::error::{Error, Result, within};
 use super::faces::Props;
 use super::source::{BoxSource, FrameSource, Scene};
 use super::{Attack, Family};
-use crate::recorded::{Frame, StreamInfo};
+use crate::recorded::{Frame, StreamInfo, pack};
 use gst::prelude::*;
 use gstreamer as gst;
 use serde::{Deserialize, Serialize};
@@ -208,18 +208,10 @@ impl Pipe {
         let buffer = sample.buffer().ok_or_else(wrong)?;
         let frame =
             gstreamer_video::VideoFrameRef::from_buffer_ref_readable(buffer, &info).map_err(|_| wrong())?;
-        let mut data = Vec::with_capacity(info.size());
-        let sizes = [(info.width(), info.height()), (info.width().div_ceil(2), info.height().div_ceil(2))];
-        for plane in 0..3u32 {
-            use gstreamer_video::VideoFrameExt;
-            let (w, h) = if plane == 0 { sizes[0] } else { sizes[1] };
-            let stride = frame.plane_stride().get(plane as usize).copied().unwrap_or(0).max(1) as usize;
-            let pixels = frame.plane_data(plane).map_err(|_| wrong())?;
-            for row in pixels.chunks(stride).take(h as usize) {
-                data.extend(row.iter().take(w as usize));
-            }
+        if info.format() != gstreamer_video::VideoFormat::I420 {
+            return Err(wrong());
         }
-        Ok(Some(data))
+        pack(&frame).map(Some).ok_or_else(wrong)
     }
 }
 

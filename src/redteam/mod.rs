@@ -12,6 +12,7 @@ mod error;
 mod faces;
 mod forge;
 mod generator;
+mod inject;
 mod light;
 mod motion;
 mod photo;
@@ -32,6 +33,7 @@ pub use error::{Error, Result};
 pub use faces::{Faces, Finder, Networks, Props, Take};
 pub use forge::{Animate, Blend, Donor, Drive, Geometry, Part, Restore, Swap};
 pub use generator::Generator;
+pub use inject::{Content, Inject, Times, Way};
 pub use light::Light;
 pub use motion::{Hand, Motion};
 pub use photo::Photo;
@@ -62,6 +64,22 @@ pub enum Family {
     Adversarial,
     /// Genuine: must not alarm.
     Control,
+    /// A stream put where another one is expected; judged by where it comes from, not by its face.
+    Injection,
+    /// A simulated camera: must not be taken for an injection.
+    Camera,
+}
+
+impl Family {
+    /// Whether it is genuine.
+    pub const fn is_control(self) -> bool {
+        matches!(self, Self::Control | Self::Camera)
+    }
+
+    /// Whether it is judged by where the stream comes from, not by what is on the faces.
+    pub const fn is_of_source(self) -> bool {
+        matches!(self, Self::Injection | Self::Camera)
+    }
 }
 
 /// One way to attack.

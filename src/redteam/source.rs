@@ -101,7 +101,7 @@ impl<S: FrameSource> FrameSource for From0<S> {
 
 /// Some frames, then the rest of a source.
 pub(crate) struct Chain<'a> {
-    pub head: Option<Frame>,
+    pub head: VecDeque<Frame>,
     pub rest: BoxSource<'a>,
 }
 
@@ -110,7 +110,7 @@ impl FrameSource for Chain<'_> {
         self.rest.info()
     }
     fn next_frame(&mut self) -> Result<Option<Frame>> {
-        match self.head.take() {
+        match self.head.pop_front() {
             Some(frame) => Ok(Some(frame)),
             None => self.rest.next_frame(),
         }

@@ -81,8 +81,7 @@ impl<'a> Spliced<'a> {
     fn switch(&mut self, next: Frame, rest: BoxSource<'a>) -> Result<()> {
         let last = self.last.take().ok_or(Error::TooShort { wanted: self.splice.onset })?;
         let last_genuine = last.pts_ns;
-        let rest = Box::new(Chain { head: Some(next), rest });
-        let source = Box::new(Chain { head: Some(last), rest });
+        let source = Box::new(Chain { head: [last, next].into(), rest });
         let scene = self.splice.then.as_attack().render(source, self.seed, self.props)?;
         // Scenes that re-time their frames begin at 0; those that keep the recording's time do not.
         self.part = Part::Attack { scene, shift: 0, last_genuine, onset: None };

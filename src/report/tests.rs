@@ -7,6 +7,7 @@ use crate::batch::{
     AlertNote, Ground, Label, Moment, Outcome, Record, SCHEMA_VERSION, Scanned, Settings, clips, compare,
 };
 use crate::evaluation::evaluate;
+use crate::provenance::recorded::SourceNote;
 use proptest::prelude::*;
 
 const HOSTILE: &str = "\"><script>alert('x')</script>&amp;{{ 7*7 }}\u{1b}[2J\u{202e}\u{0}.mp4";
@@ -75,6 +76,14 @@ fn records() -> Vec<Record> {
     ];
     let reason = format!("cannot be decoded: {HOSTILE}");
     all.push(Record { outcome: Outcome::Failed { reason }, ..record("f.mp4", None, 0.0) });
+    let source =
+        SourceNote { described: [("encoder".to_owned(), HOSTILE.to_owned())].into(), ..Default::default() };
+    let damaged = Scanned {
+        note: Some(format!("damaged after 8.0 s: {HOSTILE}")),
+        source: Some(source),
+        ..record("g.mp4", None, 1.0).scanned().unwrap().clone()
+    };
+    all.push(Record { outcome: Outcome::Damaged(Box::new(damaged)), ..record("g.mp4", None, 0.0) });
     all
 }
 
@@ -120,6 +129,8 @@ fn it_is_well_formed_and_needs_nothing_else() {
     {
         assert!(text.contains(said), "{said}");
     }
+    assert_eq!(text.matches("damaged after 8.0 s").count(), 2, "among the failures and beside its time line");
+    assert!(text.contains("Source: unknown, encoder ") && page.contains("badge failed"));
     let links = document.descendants().filter_map(|n| n.attribute("href")?.strip_prefix('#'));
     for link in links {
         assert!(document.descendants().any(|n| n.attribute("id") == Some(link)), "{link}");

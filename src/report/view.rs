@@ -2,9 +2,10 @@
 
 use super::{Error, Input, plots, timeline};
 use crate::analysis::verdict::State;
-use crate::batch::{Comparison, Ground, Label, Outcome, Record, Scanned, tame};
+use crate::batch::{Comparison, Ground, Outcome, Record, Scanned, tame};
 use crate::evaluation::intervals::{Interval, Rate};
 use crate::evaluation::{Area, Evaluation};
+use crate::provenance::recorded::SourceNote;
 use plotters::style::RGBColor;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -48,6 +49,7 @@ struct Clip {
     why: String,
     thumbnail: Option<String>,
     facts: String,
+    source: String,
     alerts: Vec<String>,
     timeline: Option<String>,
     signals: Vec<(String, String)>,
@@ -106,7 +108,7 @@ fn rate(r: Option<&Rate>) -> String {
 impl Page {
     pub fn of(input: &Input<'_>) -> Result<Self, Error> {
         let mut scanned: Vec<(&Record, &Scanned)> =
-            input.records.iter().filter_map(|r| Some((r, r.scanned()?))).collect();
+            input.records.iter().filter_map(|r| Some((r, r.judged()?))).collect();
         // What needs a look stands first.
         scanned.sort_by(|a, b| {
             let rank = |s: &Scanned| (s.alerted, s.score);
@@ -116,11 +118,11 @@ impl Page {
         let folder = common_folder(input.records);
         let name = |r: &Record| tame(r.clip.strip_prefix(folder).unwrap_or(&r.clip)).into_owned();
         let palette = timeline::palette(scanned.iter().map(|(_, s)| *s));
-        let clips =
-            scanned.iter().enumerate().map(|(i, (r, s))| clip(i, name(r), r.label.as_ref(), s, &palette));
+        let clips = scanned.iter().enumerate().map(|(i, (r, s))| clip(i, name(r), r, s, &palette));
         let clips = clips.collect::<Result<Vec<_>, _>>()?;
         let failed = input.records.iter().filter_map(|r| match &r.outcome {
             Outcome::Failed { reason } => Some((name(r), tame(reason).into_owned())),
+            Outcome::Damaged(s) => Some((name(r), tame(s.note.as_deref().unwrap_or("damaged")).into_owned())),
             Outcome::Scanned(_) => None,
         });
         let (count, plural) = (input.records.len(), if input.records.len() == 1 { "" } else { "s" });
@@ -174,7 +176,11 @@ fn facts(records: &[Record], folder: &str, scanned: &[(&Record, &Scanned)]) -> V
 }
 
 fn cards(records: &[Record], scanned: &[(&Record, &Scanned)]) -> Vec<Card> {
-    let count = |keep: &dyn Fn(&Scanned) -> bool| scanned.iter().filter(|(_, s)| keep(s)).count();
+    let whole = scanned.iter().filter(|(r, _)| r.scanned().is_some()).count();
+    let count = |keep: &dyn Fn(&Scanned) -> bool| {
+        // An alert stands whatever comes after it; that nothing was found says nothing of what could not be read.
+        scanned.iter().filter(|(r, s)| keep(s) && (s.alerted || r.scanned().is_some())).count()
+    };
     let quiet = |s: &Scanned| !s.alerted && s.ground == Ground::Judged;
     let unseen = |s: &Scanned| !s.alerted && s.ground != Ground::Judged;
     let all = [
@@ -182,15 +188,16 @@ fn cards(records: &[Record], scanned: &[(&Record, &Scanned)]) -> Vec<Card> {
         (count(&|s| s.alerted), "alerted", "attack"),
         (count(&quiet), "judged, no alert", ""),
         (count(&unseen), "could not be judged", "unseen"),
-        (records.len() - scanned.len(), "failed", "failed"),
+        (records.len() - whole, "failed", "failed"),
     ];
     all.into_iter().map(|(number, text, class)| Card { number, text, class }).collect()
 }
 
 /// The word for a recording, and its class in the style sheet.
-fn result(s: &Scanned) -> (String, &'static str) {
+fn result(record: &Record, s: &Scanned) -> (String, &'static str) {
     match (s.alerted, s.ground) {
         (true, _) => ("alert".into(), "attack"),
+        _ if record.scanned().is_none() => (record.outcome.status().into(), "failed"),
         (false, Ground::Judged) if s.worst_state == State::Suspect => ("suspect".into(), "suspect"),
         // "live" would be read as "safe"; it stands among the facts.
         (false, Ground::Judged) => ("no alert".into(), "quiet"),
@@ -201,18 +208,18 @@ fn result(s: &Scanned) -> (String, &'static str) {
 fn clip(
     index: usize,
     name: String,
-    label: Option<&Label>,
+    record: &Record,
     s: &Scanned,
     palette: &BTreeMap<&str, RGBColor>,
 ) -> Result<Clip, Error> {
-    let label = label.cloned().unwrap_or_default();
+    let label = record.label.clone().unwrap_or_default();
     let label = match (label.attack, label.attack_type) {
         (Some(true), Some(kind)) => tame(&kind).into_owned(),
         (Some(true), None) => "attack".into(),
         (Some(false), _) => "genuine".into(),
         (None, _) => String::new(),
     };
-    let (result, class) = result(s);
+    let (result, class) = result(record, s);
     let drawn = index < TIMELINES;
     let first = s.alerts.first();
     let why = first.map_or_else(String::new, |a| format!("at {:.1} s: {}, {}", a.at_s, a.signal, a.reason));
@@ -245,10 +252,23 @@ fn clip(
         // It comes from a file of results, which anybody may have written.
         thumbnail: s.thumbnail.clone().filter(|t| is_picture(t)),
         facts: tame(&facts).into_owned(),
+        source: s.source.as_ref().map_or_else(String::new, |n| tame(&source(n)).into_owned()),
         alerts: alerts.map(|a| tame(&a).into_owned()).collect(),
         timeline: if drawn { timeline::draw(s, &signals)? } else { None },
         signals: signals.into_iter().map(|(n, c)| (tame(n).into_owned(), timeline::hex(c))).collect(),
     })
+}
+
+/// Where it comes from, in a line.
+fn source(note: &SourceNote) -> String {
+    let mut text = note.class.to_string();
+    for (what, how) in &note.described {
+        text += &format!(", {what} {how}");
+    }
+    for reason in note.told() {
+        text += &format!("; {reason}");
+    }
+    text
 }
 
 pub fn is_picture(uri: &str) -> bool {

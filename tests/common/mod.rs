@@ -19,6 +19,8 @@ pub mod child;
 pub mod clip;
 pub mod frames;
 pub mod gate;
+#[cfg(feature = "tools")]
+pub mod program;
 
 /// The longest that a test waits for something that will come.
 pub const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(60);

@@ -1,12 +1,11 @@
 //! `deepfake-redteam run` and `adapt` as a user calls them, with the small networks and made recordings.
 
 use crate::common;
-use common::frames::random_bytes;
-use gstdeepfake::recorded::{Codec, Frame, StreamInfo, Writer};
+use common::program::{self, with_models};
 use gstdeepfake::redteam::run::Row;
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 const CATALOGUE: &str = r#"
 schema-version = 1
@@ -67,16 +66,8 @@ kind = { attack = "loop", length = 60.0 }
 "#;
 
 /// Grey noise, in which the small detector sees a face.
-fn recording(path: &Path, seconds: u32, seed: u64) {
-    let info = StreamInfo::new(160, 120, (25, 1));
-    let mut writer = Writer::create(path, &info, Codec::Lossless).unwrap();
-    for n in 0..seconds * 25 {
-        let noise = random_bytes(seed + u64::from(n), 160 * 120);
-        let mut data: Vec<u8> = noise.iter().map(|b| 70 + (b >> 2)).collect();
-        data.resize(160 * 120 * 3 / 2, 128);
-        writer.push(&Frame::new(info.due_ns(u64::from(n)), None, 160, 120, data).unwrap()).unwrap();
-    }
-    writer.finish().unwrap();
+pub fn recording(path: &Path, seconds: u32, seed: u64) {
+    program::recording(path, seconds, |n| program::noise(seed + u64::from(n)));
 }
 
 fn folder() -> Option<tempfile::TempDir> {
@@ -88,19 +79,11 @@ fn folder() -> Option<tempfile::TempDir> {
     Some(folder)
 }
 
-fn with_models(mut command: Command, at: &Path) -> Command {
-    command.current_dir(at).stdin(Stdio::null()).env("DEEPFAKE_MODEL_DIR", common::face_models());
-    if let Some(library) = common::onnxruntime() {
-        command.env("ORT_DYLIB_PATH", library);
-    }
-    command
-}
-
-fn redteam(at: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+pub fn redteam(at: &Path, arguments: &[&str]) -> (Option<i32>, String) {
     let mut command = with_models(Command::new(env!("CARGO_BIN_EXE_deepfake-redteam")), at);
-    let output = command.args(arguments).output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (output.status.code(), format!("{arguments:?}\n{}\n{}", text(&output.stdout), text(&output.stderr)))
+    command.args(arguments);
+    let (code, text) = program::run(command);
+    (code, format!("{arguments:?}\n{text}"))
 }
 
 const RUN: [&str; 7] = ["run", "a.mp4", "b.mp4", "--catalogue", "mine.toml", "--seconds", "2"];
@@ -109,7 +92,7 @@ fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
     [&RUN, more].concat()
 }
 
-fn rows(path: &Path) -> Vec<Row> {
+pub fn rows(path: &Path) -> Vec<Row> {
     let text = std::fs::read_to_string(path).unwrap();
     text.lines().map(|l| serde_json::from_str(l).unwrap()).collect()
 }

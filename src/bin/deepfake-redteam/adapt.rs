@@ -1,7 +1,7 @@
 //! `deepfake-redteam adapt`: looks for the parameters of a family that the detector sees least of.
 
-use crate::run::interruption;
 use clap::Args;
+use gstdeepfake::batch::interruption;
 use gstdeepfake::redteam::run::{Plan, Search, Setting, Store, Task, Trial, evaluate, load, report, sources};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::path::PathBuf;

@@ -1,19 +1,20 @@
 //! `deepfake-redteam run`: the conditions of a catalogue, tried on recordings.
 
 use clap::{Args, ValueEnum};
+use gstdeepfake::batch::interruption;
+use gstdeepfake::batch::lines::Lines;
 use gstdeepfake::batch::process::{Progress, answer, each};
 use gstdeepfake::redteam::run::{
-    Baseline, Judged, Outcome, Plan, Row, Rows, SCHEMA_VERSION, Setting, Store, Task, Trial, evaluate, load,
+    Baseline, Judged, Outcome, Plan, Row, SCHEMA_VERSION, Setting, Store, Task, Trial, evaluate, load,
     report, sources, tally,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::{Deserialize, Serialize};
-use signal_hook::consts::{SIGINT, SIGTERM};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::time::Instant;
 use wildmatch::WildMatch;
 
@@ -86,6 +87,8 @@ enum Profile {
 }
 
 const SECONDS: f64 = 8.0;
+/// Feeds that are injected at a time, in real time.
+const LIVE_JOBS: usize = 8;
 /// A quick run leaves longer ones out.
 const QUICK_LONGEST: f64 = 16.0;
 
@@ -164,11 +167,6 @@ impl Run {
         gstdeepfake::register_static()?;
         let stop = interruption()?;
         let setting = self.setting();
-        gstdeepfake::batch::check(&gstdeepfake::batch::Settings {
-            profile: setting.profile.clone(),
-            hours: setting.hours,
-            ..Default::default()
-        })?;
         let baseline = self.since.as_deref().map(Baseline::read).transpose()?;
         let sources = sources(&self.sources)?;
         let plan = Plan {
@@ -185,7 +183,7 @@ impl Run {
                 "no recording is long enough for any condition; give longer ones, or fewer --seconds".into(),
             );
         }
-        let (mut file, known) = match self.results.as_deref().map(Rows::open).transpose()? {
+        let (mut file, known) = match self.results.as_deref().map(Lines::<Row>::open).transpose()? {
             Some((file, known)) => (Some(file), known),
             None => (None, Vec::new()),
         };
@@ -196,6 +194,13 @@ impl Run {
         let todo: Vec<Task> = tasks.iter().filter(|t| !done(t)).cloned().collect();
         if todo.len() < planned {
             anstream::eprintln!("{} of {planned} evaluations are done already", planned - todo.len());
+        }
+        if todo.iter().any(|t| !t.trial.family.is_of_source()) {
+            gstdeepfake::batch::check(&gstdeepfake::batch::Settings {
+                profile: setting.profile.clone(),
+                hours: setting.hours,
+                ..Default::default()
+            })?;
         }
         let begun = Instant::now();
         self.evaluate(&todo, &setting, &stop, &mut |row| {
@@ -270,27 +275,49 @@ impl Run {
         }
         bar.enable_steady_tick(std::time::Duration::from_millis(500));
         let wanted = self.first_of_each(todo);
-        let request = |index: usize| {
-            let picture = wanted.contains(&index);
-            todo.get(index)
-                .map(|task| Request { task: task.clone(), setting: Setting { picture, ..setting.clone() } })
+        let request = |number: &usize| {
+            let task = todo.get(*number)?.clone();
+            Some(Request { task, setting: Setting { picture: wanted.contains(number), ..setting.clone() } })
         };
         let begun = Instant::now();
         let (mut done, mut wrong, mut failed) = (0u32, 0u32, 0u32);
         let jobs = self.jobs.map_or(cores, usize::from);
-        let result = each(todo.len(), jobs, &start, &request, stop, &mut |p: Progress<Box<Judged>>| {
-            if let Progress::Done { index, result } = p
-                && let Some(task) = todo.get(index)
-            {
+        // Injected feeds take their time, but hardly a processor: they run beside the others.
+        let (live, busy): (Vec<usize>, Vec<usize>) =
+            (0..todo.len()).partition(|i| todo.get(*i).is_some_and(|t| t.trial.family.is_of_source()));
+        let parts = [(busy, jobs), (live, jobs.max(LIVE_JOBS))];
+        let result = std::thread::scope(|scope| {
+            let (sender, heard) = sync_channel(parts.len());
+            for (part, jobs) in parts.iter().filter(|(part, _)| !part.is_empty()) {
+                let (sender, start, request) = (sender.clone(), &start, &request);
+                let pool = move || {
+                    let request = |index: usize| part.get(index).and_then(request);
+                    // Nobody hears what comes after an error; that ends the pool.
+                    let _ = each(part.len(), *jobs, start, &request, stop, &mut |p: Progress<
+                        Box<Judged>,
+                    >| {
+                        match p {
+                            Progress::Done { index, result } => {
+                                sender.send((part.get(index).copied(), result))
+                            }
+                            Progress::At { .. } => Ok(()),
+                        }
+                    });
+                };
+                std::thread::Builder::new().name("redteam-pool".into()).spawn_scoped(scope, pool)?;
+            }
+            drop(sender);
+            for (number, result) in heard {
+                let Some(task) = number.and_then(|n| todo.get(n)) else { continue };
                 let row = row(task, setting, result);
                 done += 1;
                 wrong += u32::from(row.wrong() == Some(true));
                 failed += u32::from(row.wrong().is_none());
                 bar.inc(1);
                 keep(row)?;
+                let hourly = f64::from(done) / begun.elapsed().as_secs_f64().max(0.001) * 3600.0;
+                bar.set_message(format!("{hourly:.0} an hour, {wrong} wrong, {failed} failed"));
             }
-            let hourly = f64::from(done) / begun.elapsed().as_secs_f64().max(0.001) * 3600.0;
-            bar.set_message(format!("{hourly:.0} an hour, {wrong} wrong, {failed} failed"));
             Ok(())
         });
         bar.finish_and_clear();
@@ -319,15 +346,4 @@ fn row(task: &Task, setting: &Setting, result: Result<Box<Judged>, String>) -> R
         seed: task.seed,
         outcome: result.map_or_else(|reason| Outcome::Failed { reason }, Outcome::Judged),
     }
-}
-
-/// Set by the first Ctrl-C (or a polite kill); the second ends the program at once.
-pub fn interruption() -> std::io::Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        // In this order: the first signal finds the flag unset.
-        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))?;
-        signal_hook::flag::register(signal, Arc::clone(&stop))?;
-    }
-    Ok(stop)
 }

@@ -4,7 +4,7 @@ use super::super::error::{Error, Result, within};
 use super::super::faces::{Props, Take};
 use super::super::motion::{Hand, Motion};
 use super::super::random::{Band, Use, rng};
-use super::super::source::{BoxSource, FrameSource, Scene};
+use super::super::source::{BoxSource, Chain, Scene};
 use super::super::warp::{Kernel, warp};
 use super::super::{Attack, Family};
 use super::blend::{Blend, blend};
@@ -105,7 +105,7 @@ impl Attack for Animate {
             kernel: Kernel::new(),
             begun: None,
         };
-        let source = Box::new(Rewound { head: head.into(), rest: source });
+        let source = Box::new(Chain { head: head.into(), rest: source });
         Ok(Edited::boxed(source, animator))
     }
 }
@@ -125,24 +125,6 @@ impl Animate {
         let mut out = frame.clone();
         target.paste(&mut out);
         Ok(out)
-    }
-}
-
-/// Pictures that were looked at already, then the rest.
-struct Rewound<'a> {
-    head: std::collections::VecDeque<Frame>,
-    rest: BoxSource<'a>,
-}
-
-impl FrameSource for Rewound<'_> {
-    fn info(&self) -> &StreamInfo {
-        self.rest.info()
-    }
-    fn next_frame(&mut self) -> Result<Option<Frame>> {
-        match self.head.pop_front() {
-            Some(frame) => Ok(Some(frame)),
-            None => self.rest.next_frame(),
-        }
     }
 }
 

@@ -4,8 +4,8 @@
 //! The first quarter of the tries and some of the others are drawn by chance; the rest change the best one so far a little, by less and less (random hill
 //! climbing, as in Rastrigin's random search with a shrinking step). What is made small is the highest statistic.
 
+use super::super::Kind;
 use super::super::random::{Use, rng};
-use super::super::{Family, Kind};
 use super::catalogue::Trial;
 use super::row::Judged;
 use crate::evaluation::intervals::Rate;
@@ -96,7 +96,7 @@ impl Search {
     /// Searches around `trials`; those that have nothing to turn are left out, and so are controls. `None` if none is
     /// left.
     pub fn new(trials: &[Trial], seed: u64, tries: usize) -> Option<Self> {
-        let turns = |t: &&Trial| t.family != Family::Control && !knobs(&t.kind).is_empty();
+        let turns = |t: &&Trial| t.is_attack() && !knobs(&t.kind).is_empty();
         let bases: Vec<Trial> = trials.iter().filter(turns).cloned().collect();
         let fresh = Self { bases, seed, tries, asked: 0, best: None, told: 0, evaded: 0, random: (0, 0) };
         (!fresh.bases.is_empty()).then_some(fresh)

@@ -50,7 +50,7 @@ pub struct Trial {
 
 impl Trial {
     pub fn is_attack(&self) -> bool {
-        self.family != Family::Control
+        !self.family.is_control()
     }
 
     /// Changes when what is done changes, but not with names or descriptions.
@@ -222,6 +222,10 @@ fn expand(
         }
         for channel in v.channels.as_ref().unwrap_or(&family.channels) {
             let known = file.channel.get(channel.get_ref()).map(Spanned::get_ref);
+            if matches!(kind, Kind::Inject(_)) && known.is_some_and(|c| *c != Channel::default()) {
+                let message = "an injection is its own way in; give a channel without anything on it";
+                return Err(reader.wrong(&channel.span(), message));
+            }
             let missing =
                 || reader.wrong(&channel.span(), format!("there is no channel `{}`", channel.get_ref()));
             trials.push(Trial {

@@ -3,6 +3,7 @@
 
 use super::super::error::{Result, within};
 use super::super::random::{Use, rng};
+use crate::lock::lock;
 use crate::recorded::StreamInfo;
 use gst::prelude::*;
 use gstreamer as gst;
@@ -126,7 +127,7 @@ impl Channel {
             let Some(pad) = wire else { continue };
             let (dice, share) = (Mutex::new(rng(seed, Use::Wire, number)), self.loss / 100.0);
             pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
-                let mut dice = dice.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                let mut dice = lock(&dice);
                 match dice.random::<f64>() < share {
                     true => gst::PadProbeReturn::Drop,
                     false => gst::PadProbeReturn::Ok,

@@ -6,15 +6,15 @@ use super::super::{Condition, Kind};
 use super::row::Judged;
 use super::takes::{Store, caps_of};
 use super::work::Task;
-use crate::batch::{self, Collector};
-use crate::message;
+use crate::batch::{self, Broken, Running};
+use crate::lock::lock;
 use crate::recorded::{Codec, Frame};
 use gst::prelude::*;
 use gstreamer as gst;
 use gstreamer_app::AppSrc;
 use gstreamer_video as gst_video;
 use serde::{Deserialize, Serialize};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// How long a pipeline may stand still.
@@ -31,14 +31,6 @@ pub struct Setting {
     pub hours: Option<f64>,
     /// Whether a picture is wanted.
     pub picture: bool,
-}
-
-struct Running(gst::Pipeline);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.set_state(gst::State::Null);
-    }
 }
 
 /// A frame's pixels lent to GStreamer.
@@ -84,10 +76,12 @@ pub fn evaluate(
     tell: &mut dyn FnMut(f64),
 ) -> Result<Judged, String> {
     let begun = Instant::now();
-    let faces = task.trial.kind.needs_faces();
-    let other = task.other.as_ref().filter(|_| task.trial.kind.needs_another());
-    let scenery =
-        store.scenery(&task.source, other, (task.window, task.take), faces).map_err(|e| e.to_string())?;
+    if let Kind::Inject(inject) = &task.trial.kind {
+        return super::super::inject::evaluate(inject, task, setting, store, tell);
+    }
+    let scenery = store
+        .scenery(&task.source, task.other.as_ref(), (task.window, task.take), &task.trial.kind)
+        .map_err(|e| e.to_string())?;
     let condition = Condition {
         name: task.trial.name.clone(),
         kind: task.trial.kind.clone(),
@@ -101,33 +95,21 @@ pub fn evaluate(
     let mut scene = scene_with(Box::new(source), &condition, scenery.props).map_err(|e| e.to_string())?;
     let info = scene.info().clone();
     let hours = setting.hours.map_or_else(String::new, |h| format!(" mean-time-between-false-alerts={h}"));
-    let line = format!(
+    let running = Running::launch(&format!(
         "appsrc name=in format=time{} ! videoconvert ! deepfakedetect name=detect mode=sync profile={} \
          report-interval=1{hours} ! fakesink name=out sync=false",
         task.trial.channel.line(&info),
         setting.profile
-    );
-    let made = gst::parse::launch(&line).map_err(|e| format!("the pipeline cannot be built: {e}"))?;
-    let running = Running(made.downcast().map_err(|_| "the line makes no pipeline")?);
-    let pipeline = &running.0;
-    let part = |name: &str| pipeline.by_name(name).ok_or_else(|| format!("no element `{name}`"));
-    let input: AppSrc = part("in")?.downcast().map_err(|_| "no way in")?;
-    let detect = part("detect")?;
-    task.trial.channel.lose(pipeline, task.seed);
+    ))?;
+    let input: AppSrc = running.part("in")?.downcast().map_err(|_| "no way in")?;
+    task.trial.channel.lose(&running.0, task.seed);
     let seen: Arc<Mutex<Option<gst::Sample>>> = Arc::default();
     if setting.picture {
-        keep_picture(&part("out")?, 0.6 * task.seconds, &seen);
+        keep_picture(&running.part("out")?, 0.6 * task.seconds, &seen);
     }
-    let bus = pipeline.bus().ok_or("the pipeline has no bus")?;
-    if pipeline.set_state(gst::State::Playing).is_err() {
-        return Err(drain(&bus, &mut Collector::new(f64::INFINITY))
-            .err()
-            .unwrap_or_else(|| "the pipeline does not start".into()));
-    }
-    // The threshold depends on the networks that were loaded.
-    let stats = detect.property::<gst::Structure>("stats");
-    let threshold = stats.get("threshold").map_err(|e| format!("the element's statistics: {e}"))?;
-    let mut collector = Collector::new(threshold);
+    let bus = running.bus()?;
+    let mut collector = running.start()?;
+    let mut drain = || batch::drain(&bus, &mut collector).map_err(Broken::into_reason);
     let (mut size, mut told) = ((0, 0), Instant::now());
     let mut moved = Instant::now();
     while let Some(frame) = scene.next_frame().map_err(|e| e.to_string())? {
@@ -142,36 +124,32 @@ pub fn evaluate(
         }
         moved = Instant::now();
         while input.current_level_buffers() >= QUEUE {
-            drain(&bus, &mut collector)?;
+            drain()?;
             if moved.elapsed() > STALL {
                 return Err(format!("the pipeline stood still for {} s", STALL.as_secs()));
             }
             std::thread::sleep(Duration::from_micros(500));
         }
         if input.push_buffer(buffer(&frame)).is_err() {
-            drain(&bus, &mut collector)?;
+            drain()?;
             return Err("the pipeline takes no more pictures".into());
         }
-        drain(&bus, &mut collector)?;
+        drain()?;
         if told.elapsed() > Duration::from_millis(500) {
             told = Instant::now();
             tell(frame.pts_ns as f64 / 1e9);
         }
     }
     input.end_of_stream().map_err(|e| e.to_string())?;
-    while !drain(&bus, &mut collector)? {
+    while !drain()? {
         if moved.elapsed() > STALL {
             return Err("the pipeline does not come to its end".into());
         }
-        if let Some(message) = bus.timed_pop(gst::ClockTime::from_mseconds(100))
-            && hear(&message, &mut collector)?
-        {
-            break;
-        }
+        std::thread::sleep(Duration::from_millis(1));
     }
     let onset = scene.onset_pts().map(|ns| ns as f64 / 1e9).filter(|_| task.trial.is_attack());
-    let _ = pipeline.set_state(gst::State::Null);
-    let picture = seen.lock().unwrap_or_else(PoisonError::into_inner).take().and_then(batch::jpeg);
+    drop(running);
+    let picture = lock(&seen).take().and_then(batch::jpeg);
     let scanned = collector.finish(begun.elapsed().as_secs_f64());
     if scanned.frames_seen == 0 {
         return Err("no picture came through".into());
@@ -182,59 +160,19 @@ pub fn evaluate(
     Ok(Judged::of(scanned, onset, picture))
 }
 
-/// Hears what there is; whether the stream is over.
-fn drain(bus: &gst::Bus, collector: &mut Collector) -> Result<bool, String> {
-    let mut over = false;
-    while let Some(message) = bus.pop() {
-        over |= hear(&message, collector)?;
-    }
-    Ok(over)
-}
-
-fn hear(message: &gst::Message, collector: &mut Collector) -> Result<bool, String> {
-    match message.view() {
-        gst::MessageView::Eos(_) => return Ok(true),
-        gst::MessageView::Error(e) => {
-            return Err(format!("{}: {}", e.src().map_or_else(String::new, |s| s.name().into()), e.error()));
-        }
-        _ => match message::parse(message) {
-            Some(Ok(m)) => collector.hear(&m),
-            Some(Err(e)) => return Err(format!("a message is not understood: {e}")),
-            None => {}
-        },
-    }
-    Ok(false)
-}
-
 /// Keeps what comes out `seconds` after the beginning, or the last before.
-fn keep_picture(sink: &gst::Element, seconds: f64, seen: &Arc<Mutex<Option<gst::Sample>>>) {
+pub(crate) fn keep_picture(sink: &gst::Element, seconds: f64, seen: &Arc<Mutex<Option<gst::Sample>>>) {
     let Some(pad) = sink.static_pad("sink") else { return };
     let seen = Arc::clone(seen);
     let until = gst::ClockTime::from_nseconds((seconds * 1e9) as u64);
     pad.add_probe(gst::PadProbeType::BUFFER, move |pad, probe| {
         if let (Some(buffer), Some(caps)) = (probe.buffer(), pad.current_caps()) {
             let sample = gst::Sample::builder().buffer(buffer).caps(&caps).build();
-            *seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(sample);
+            *lock(&seen) = Some(sample);
             if buffer.pts().is_some_and(|pts| pts >= until) {
                 return gst::PadProbeReturn::Remove;
             }
         }
         gst::PadProbeReturn::Ok
     });
-}
-
-impl Kind {
-    /// Whether another person's recording is used.
-    pub fn needs_another(&self) -> bool {
-        use super::super::{Donor, What};
-        match self {
-            Kind::Swap(s) => matches!(s.donor, Donor::Other | Donor::Still),
-            Kind::Animate(a) => a.morph > 0.0,
-            Kind::Gate(g) => g.company || g.of.needs_another(),
-            Kind::Cover(c) => c.of.needs_another(),
-            Kind::Splice(s) => s.then.needs_another(),
-            Kind::Daily(d) => d.what == What::Visitor || d.of.as_ref().is_some_and(|of| of.needs_another()),
-            _ => false,
-        }
-    }
 }

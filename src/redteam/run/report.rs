@@ -22,6 +22,7 @@ pub struct Input<'a> {
 }
 
 const MISSED: &str = "missed: APCER";
+const ALARMED: &str = "alarmed: BPCER";
 
 #[derive(Serialize)]
 struct Page {
@@ -134,54 +135,83 @@ pub fn html(input: &Input<'_>) -> Result<String, report::Error> {
     let lines = |all: &[Tally]| all.iter().map(line).collect::<Result<Vec<_>, _>>();
     let mut families = lines(&t.families)?;
     families.push(line(&t.all_attacks)?);
-    let mut controls = lines(&t.controls)?;
-    controls.push(line(&t.all_controls)?);
+    let summed = |all: &[Tally], sum: &Tally| -> Result<Vec<Line>, report::Error> {
+        let mut all = lines(all)?;
+        if !all.is_empty() {
+            all.push(line(sum)?);
+        }
+        Ok(all)
+    };
     let count = |r: &Tally| r.errors.map_or((0, 0), |r| (r.count, r.of));
     let ((missed, attacks), (alarmed, honest)) = (count(&t.all_attacks), count(&t.all_controls));
     let sources: std::collections::BTreeSet<&str> = input.rows.iter().map(|r| r.source.as_str()).collect();
     let threshold = t.all_attacks.threshold.max(t.all_controls.threshold);
+    let source = t.all_injections.threshold.max(t.all_cameras.threshold);
+    let threshold = match (threshold > 0.0, source > 0.0) {
+        (true, true) => format!("{threshold:.1} nats; {source:.1} for where a feed comes from"),
+        (false, _) => format!("{source:.1} nats for where a feed comes from"),
+        _ => format!("{threshold:.1} nats"),
+    };
     let mut models: Vec<&str> =
         input.rows.iter().filter_map(|r| r.judged()).flat_map(|j| &j.models).map(String::as_str).collect();
     models.sort_unstable();
     models.dedup();
     let failed = t.failures.iter().map(|f| f.2).sum::<usize>();
+    let mut sections = vec![
+        Section { id: "families", title: "Families", what: MISSED, sum: true, lines: families },
+        Section {
+            id: "controls",
+            title: "Controls, which must not alarm",
+            what: ALARMED,
+            sum: true,
+            lines: summed(&t.controls, &t.all_controls)?,
+        },
+        Section {
+            id: "injections",
+            title: "Injected feeds, judged by where they come from",
+            what: MISSED,
+            sum: true,
+            lines: summed(&t.injections, &t.all_injections)?,
+        },
+        Section {
+            id: "cameras",
+            title: "Simulated cameras, which must not be taken for injections",
+            what: ALARMED,
+            sum: true,
+            lines: summed(&t.cameras, &t.all_cameras)?,
+        },
+        Section {
+            id: "attacks",
+            title: "Attacks, worst first",
+            what: MISSED,
+            sum: false,
+            lines: lines(&t.attacks)?,
+        },
+    ];
+    sections.retain(|s| !s.lines.is_empty());
+    let bad = |n: usize| if n > 0 { "attack some" } else { "" };
+    let mut cards = vec![
+        (t.attacks.len().to_string(), "attack conditions", ""),
+        (format!("{missed} of {attacks}"), "attacks missed", bad(missed)),
+        (format!("{alarmed} of {honest}"), "controls alarmed", bad(alarmed)),
+        (failed.to_string(), "could not be run", if failed > 0 { "failed some" } else { "" }),
+    ];
+    let (unseen, injected) = count(&t.all_injections);
+    if injected > 0 {
+        cards.insert(3, (format!("{unseen} of {injected}"), "injected feeds missed", bad(unseen)));
+    }
     let page = Page {
         style: report::STYLE,
         version: env!("CARGO_PKG_VERSION"),
         made: input.made.into(),
         speed: input.speed.into(),
-        cards: vec![
-            (t.attacks.len().to_string(), "attack conditions", ""),
-            (format!("{missed} of {attacks}"), "attacks missed", if missed > 0 { "attack some" } else { "" }),
-            (
-                format!("{alarmed} of {honest}"),
-                "controls alarmed",
-                if alarmed > 0 { "attack some" } else { "" },
-            ),
-            (failed.to_string(), "could not be run", if failed > 0 { "failed some" } else { "" }),
-        ],
+        cards,
         facts: vec![
             ("recordings", sources.iter().map(|s| tame(s).into_owned()).collect::<Vec<_>>().join(", ")),
-            ("alert threshold", format!("{threshold:.1} nats")),
+            ("alert threshold", threshold),
             ("models", tame(&models.join(", ")).into_owned()),
         ],
-        sections: vec![
-            Section { id: "families", title: "Families", what: MISSED, sum: true, lines: families },
-            Section {
-                id: "controls",
-                title: "Controls, which must not alarm",
-                what: "alarmed: BPCER",
-                sum: true,
-                lines: controls,
-            },
-            Section {
-                id: "attacks",
-                title: "Attacks, worst first",
-                what: MISSED,
-                sum: false,
-                lines: lines(&t.attacks)?,
-            },
-        ],
+        sections,
         pictures: pictures(input),
         failures: t
             .failures
@@ -201,7 +231,8 @@ fn pictures(input: &Input<'_>) -> Vec<Picture> {
             by.entry(&row.condition).or_insert(uri);
         }
     }
-    let all = input.tallies.attacks.iter().chain(&input.tallies.controls);
+    let t = input.tallies;
+    let all = t.attacks.iter().chain(&t.controls).chain(&t.injections).chain(&t.cameras);
     all.filter_map(|t| {
         let verdict = match (class(t), t.attack) {
             ("quiet", true) => "caught",
@@ -260,8 +291,11 @@ pub fn table(t: &Tallies, worst: usize) -> String {
     rows.extend(t.families.iter().map(row));
     rows.push(row(&t.all_attacks));
     rows.push(row(&t.all_controls));
+    let apart = [&t.all_injections, &t.all_cameras];
+    rows.extend(apart.into_iter().filter(|t| t.errors.is_some() || t.failed > 0).map(row));
     let bad = |t: &&Tally| t.errors.is_some_and(|r| r.count > 0);
     let mut below: Vec<[String; 6]> = t.controls.iter().filter(bad).map(row).collect();
+    below.extend(t.cameras.iter().chain(&t.injections).filter(bad).map(row));
     below.extend(t.attacks.iter().filter(bad).take(worst).map(row));
     if !below.is_empty() {
         rows.push(["worst:", "", "", "", "", ""].map(String::from));
@@ -278,6 +312,9 @@ pub fn table(t: &Tallies, worst: usize) -> String {
         text.push_str(shown.trim_end());
         text.push('\n');
     }
-    text.push_str("APCER of attacks, BPCER of controls; all attacks are procedural: made by rule, not by a generator.\n");
+    text.push_str(
+        "APCER of attacks, BPCER of controls; all attacks are procedural: made by rule, not by a generator. Injected feeds \
+         and simulated cameras are judged by where they come from.\n",
+    );
     text
 }

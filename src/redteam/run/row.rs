@@ -1,17 +1,13 @@
 //! What is kept of an evaluation: one line of the results.
 
 use super::super::Family;
+use crate::batch::lines::Line;
 use crate::batch::{Ground, Scanned};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
 
 /// Raised when a field changes its meaning or goes away.
 pub const SCHEMA_VERSION: u32 = 1;
-/// No line is longer.
-const LONGEST: u64 = 1 << 20;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
@@ -113,7 +109,7 @@ impl Row {
     }
 
     pub fn is_attack(&self) -> bool {
-        self.family != Family::Control
+        !self.family.is_control()
     }
 
     /// Whether the detector was wrong; `None` if it was not asked.
@@ -122,71 +118,15 @@ impl Row {
     }
 }
 
-/// Why results cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RowError {
-    #[error("cannot read or write {path}: {source}; check the place and its permissions")]
-    File { path: PathBuf, source: std::io::Error },
-    #[error(
-        "{path}, line {line} is no result of this program: {message}; name the file that --results wrote"
-    )]
-    Line { path: PathBuf, line: usize, message: String },
-}
+impl Line for Row {
+    const VERSION: u32 = SCHEMA_VERSION;
+    const OPTION: &'static str = "--results";
 
-/// A file of results that grows.
-#[derive(Debug)]
-pub struct Rows {
-    file: File,
-    path: PathBuf,
-}
-
-impl Rows {
-    /// Opens the results at `path` for more, and gives those that it has, the last of each key. A half-written last
-    /// line, left by a run that was killed, is cut off.
-    pub fn open(path: &Path) -> Result<(Self, Vec<Row>), RowError> {
-        let failed = |source| RowError::File { path: path.into(), source };
-        let mut options = OpenOptions::new();
-        let mut file =
-            options.read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
-        let (rows, whole) = parse(&file, path)?;
-        file.set_len(whole).and_then(|()| file.seek(SeekFrom::End(0))).map_err(failed)?;
-        Ok((Self { file, path: path.into() }, rows))
+    fn version(&self) -> u32 {
+        self.schema_version
     }
 
-    /// Adds a result; it is in the file when this returns.
-    pub fn add(&mut self, row: &Row) -> Result<(), RowError> {
-        let failed = |source| RowError::File { path: self.path.clone(), source };
-        let mut line = serde_json::to_vec(row).map_err(|e| failed(e.into()))?;
-        line.push(b'\n');
-        self.file.write_all(&line).map_err(failed)
+    fn key(&self) -> &str {
+        &self.key
     }
-}
-
-/// The results, the last of each key, and how many bytes of whole lines there are.
-fn parse(file: &File, path: &Path) -> Result<(Vec<Row>, u64), RowError> {
-    let mut reader = BufReader::new(file);
-    let (mut rows, mut whole): (Vec<Row>, u64) = (Vec::new(), 0);
-    let mut places: BTreeMap<String, usize> = BTreeMap::new();
-    let mut line = Vec::new();
-    for number in 1.. {
-        line.clear();
-        let failed = |source| RowError::File { path: path.into(), source };
-        let read = (&mut reader).take(LONGEST).read_until(b'\n', &mut line).map_err(failed)?;
-        if read == 0 || (!line.ends_with(b"\n") && (read as u64) < LONGEST) {
-            break;
-        }
-        let wrong = |message: String| RowError::Line { path: path.into(), line: number, message };
-        let row: Row = serde_json::from_slice(&line).map_err(|e| wrong(e.to_string()))?;
-        if row.schema_version != SCHEMA_VERSION {
-            return Err(wrong(format!("schema version {} is not {SCHEMA_VERSION}", row.schema_version)));
-        }
-        whole += read as u64;
-        let place = *places.entry(row.key.clone()).or_insert(rows.len());
-        match rows.get_mut(place) {
-            Some(earlier) => *earlier = row,
-            None => rows.push(row),
-        }
-    }
-    Ok((rows, whole))
 }

@@ -1,5 +1,6 @@
 //! The genuine recordings, a few seconds at a time, decoded once for many evaluations.
 
+use super::super::Kind;
 use super::super::error::{Error, Result};
 use super::super::faces::{Faces, Networks, Props, Take};
 use super::super::stage::resized;
@@ -157,23 +158,26 @@ impl Store {
         Ok(take)
     }
 
-    /// Take `window` of `source`, and what forgeries need besides: another person, another time, faces.
+    /// Take `window` of `source`, and what `kind` needs besides: another person, another time, faces.
     pub fn scenery(
         &mut self,
         source: &Source,
         other: Option<&Source>,
         (window, seconds): (usize, f64),
-        faces: bool,
+        kind: &Kind,
     ) -> Result<Scenery<'_>> {
         let take = self.get(source, window, seconds)?;
         let later = match source.takes(seconds) {
-            n if n > 1 && !source.still => Some(self.get(source, (window + 1) % n, seconds)?),
+            n if kind.needs_later() && n > 1 && !source.still => {
+                Some(self.get(source, (window + 1) % n, seconds)?)
+            }
             _ => None,
         };
-        let other = match other {
+        let other = match other.filter(|_| kind.needs_another()) {
             Some(other) => Some(self.get(other, window % other.takes(seconds).max(1), seconds)?),
             None => None,
         };
+        let faces = kind.needs_faces();
         if faces && !self.with_faces {
             self.props = Props::with_faces(Faces::new(Box::new(Networks::load()?)));
             self.with_faces = true;

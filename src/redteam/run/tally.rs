@@ -93,6 +93,11 @@ pub struct Tallies {
     pub families: Vec<Tally>,
     pub all_attacks: Tally,
     pub all_controls: Tally,
+    /// Injected feeds and simulated cameras, judged by where they come from: in none of those above.
+    pub injections: Vec<Tally>,
+    pub cameras: Vec<Tally>,
+    pub all_injections: Tally,
+    pub all_cameras: Tally,
     /// Every condition's failures, each reason once.
     pub failures: Vec<(String, String, usize)>,
 }
@@ -104,16 +109,17 @@ pub fn tally(rows: &[Row]) -> Tallies {
     let mut failures: BTreeMap<(String, String), usize> = BTreeMap::new();
     for row in rows {
         conditions.entry(&row.condition).or_default().push(row);
-        if row.is_attack() {
+        if row.is_attack() && !row.family.is_of_source() {
             families.entry(row.condition.split('/').next().unwrap_or_default()).or_default().push(row);
         }
         if let super::row::Outcome::Failed { reason } = &row.outcome {
             *failures.entry((row.condition.clone(), reason.clone())).or_default() += 1;
         }
     }
-    let each = |attack: bool| {
-        let some =
-            conditions.iter().filter(|(_, rows)| rows.first().is_some_and(|r| r.is_attack() == attack));
+    let is =
+        |r: &Row, attack: bool, source: bool| r.is_attack() == attack && r.family.is_of_source() == source;
+    let each = |attack: bool, source: bool| {
+        let some = conditions.iter().filter(|(_, rows)| rows.first().is_some_and(|r| is(r, attack, source)));
         let mut all: Vec<Tally> =
             some.map(|(name, rows)| Tally::of(name, rows.first().map(|r| r.family), rows)).collect();
         all.sort_by(|a, b| {
@@ -122,19 +128,23 @@ pub fn tally(rows: &[Row]) -> Tallies {
         });
         all
     };
-    let all = |name, attack: bool| {
-        let some: Vec<&Row> = rows.iter().filter(|r| r.is_attack() == attack).collect();
+    let all = |name, attack: bool, source: bool| {
+        let some: Vec<&Row> = rows.iter().filter(|r| is(r, attack, source)).collect();
         Tally { attack, about: String::new(), ..Tally::of(name, None, &some) }
     };
     Tallies {
-        attacks: each(true),
-        controls: each(false),
+        attacks: each(true, false),
+        controls: each(false, false),
         families: families
             .iter()
             .map(|(name, rows)| Tally { about: String::new(), ..Tally::of(name, None, rows) })
             .collect(),
-        all_attacks: all("all attacks", true),
-        all_controls: all("all controls", false),
+        all_attacks: all("all attacks", true, false),
+        all_controls: all("all controls", false, false),
+        injections: each(true, true),
+        cameras: each(false, true),
+        all_injections: all("all injected feeds", true, true),
+        all_cameras: all("all simulated cameras", false, true),
         failures: failures.into_iter().map(|((c, r), n)| (c, r, n)).collect(),
     }
 }
@@ -180,6 +190,8 @@ mod tests {
             row("f/half/c", a, Some(2.5), 20.0),
             row("f/half/c", a, None, 3.0),
             row("control/x/c", Family::Control, None, 1.0),
+            row("injection/x/c", Family::Injection, None, 0.5),
+            row("camera/x/c", Family::Camera, None, 0.0),
         ]);
         let names: Vec<&str> = t.attacks.iter().map(|t| t.name.as_str()).collect();
         assert_eq!(names, ["f/missed/c", "f/half/c", "f/caught/c"]);
@@ -188,6 +200,10 @@ mod tests {
         assert_eq!((t.attacks[0].failed, t.all_attacks.errors.map(|r| (r.count, r.of))), (1, Some((2, 5))));
         assert_eq!(t.all_controls.errors.map(|r| r.count), Some(0));
         assert_eq!((t.families.len(), t.failures.len()), (1, 1));
+        // What is judged otherwise is counted apart.
+        assert_eq!(t.all_injections.errors.map(|r| (r.count, r.of)), Some((1, 1)));
+        assert_eq!(t.all_cameras.errors.map(|r| (r.count, r.of)), Some((0, 1)));
+        assert_eq!((t.injections.len(), t.cameras.len(), t.attacks.len()), (1, 1, 3));
     }
 
     #[test]

@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn a_recording_that_is_too_short_is_left_out() -> Result<(), catalogue::CatalogueError> {
         let trials = catalogue::load(None)?;
-        let sources = [source("a", 5.0)];
+        let sources = [source("a", 3.0)];
         let plan = Plan {
             trials: &trials,
             sources: &sources,
