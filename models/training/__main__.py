@@ -38,6 +38,9 @@ def _parser() -> argparse.ArgumentParser:
 
     run = common("run", "Everything: faces, decoders, samples, both models, ONNX, check, cards")
     run.add_argument("--only", choices=["frame", "skin"], help="one of the two models [both]")
+    run.add_argument("--one-light", metavar="PATTERN",
+                     help="names of stills that were taken in one light with one camera, say 'studio_*': the skin model learns from them what "
+                          "to take off for the skin's tone")
     run.add_argument("--attacks", type=Path, metavar="DIR",
                      help="real attacks to mix in: sub-folders genuine/ forged/ recaptured/, or manifest.csv with `file,label`")
     run.add_argument("--shards", type=int, default=160, help="of 64 genuine/forged pairs each [%(default)s]")
@@ -122,6 +125,10 @@ def _skin(args: argparse.Namespace) -> None:
     with torch.no_grad():
         model = skin.SkinModel(skin.layout(skin.mean_shape(found)))
         fitted = skin.fit(model, found)
+        if args.one_light:
+            fitted["tone"] = skin.fit_tone(model, sources.collect(args.faces, pattern=args.one_light), found)
+        else:
+            print("warning: without --one-light the score depends on the skin's tone", file=sys.stderr)
         written = export.export_skin(model, args.out / "deepfake-skin.onnx", found[:: max(1, len(found) // 32)])
     told = card.Run(args.out, args.faces, found, [], " ".join(sys.argv[1:]))
     _told([written], card.write_skin(told, "deepfake-skin", written, fitted))

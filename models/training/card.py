@@ -128,5 +128,6 @@ def write_skin(run: Run, name: str, one: Exported, fitted: dict[str, list[float]
              "swapped faces have less, recaptured pictures more. Learned from genuine recordings alone; `models/training/skin.py` explains it."]
     recordings = len({skin.recording_of(s) for s in run.people})
     how = [f"- {recordings} recordings; of the variance of the skin's red and blue detail (finest scale first, red then blue) the rest of "
-           f"the picture explains, on recordings left out, {fitted['explained']}; spread around it {fitted['spread']} nats"]
+           f"the picture explains, on recordings left out, {fitted['explained']}; spread around it {fitted['spread']} nats",
+           f"- taken off for a unit of the skin's mean luma, red and blue difference: {fitted.get('tone', 'nothing')}"]
     return _written(run, name, skin_entries(name, one), about, [one], None, how)

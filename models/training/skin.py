@@ -12,6 +12,9 @@ alone predict the skin's red and blue detail at three scales from all the others
 skin falls short. No forgery is trained on: a one-class model cannot learn the forger instead of the forged. A recaptured
 picture falls on the other side, for the medium's grid adds colour that skin has not: its score is the same with the sign
 turned.
+
+Dark skin shows more of this detail than pale skin. What the score owes to the skin's mean colour is learned from stills that were all
+taken in one light with one camera, and taken off.
 """
 
 from __future__ import annotations
@@ -45,6 +48,8 @@ REGIONS = ("skin", "features", "surroundings")
 FLOOR = 0.02
 #: Of the ridge regressions, in units of a recording.
 PENALTY = 10.0
+#: Of the regression on the skin's mean colour, in units of a still.
+TONE_PENALTY = 0.1
 #: Between these multiples of the outline's distance from the nose lie the surroundings.
 NEAR, FAR = 1.12, 1.5
 
@@ -125,14 +130,20 @@ class SkinModel(nn.Module):
         self.register_buffer("weights", torch.zeros(len(SCALES) * 7, 2 * JUDGED))
         self.register_buffer("bias", torch.zeros(2 * JUDGED))
         self.register_buffer("spread", torch.ones(2 * JUDGED))
+        # What the score owes to the skin's mean luma, red and blue difference, and the colour at which that is nothing.
+        self.register_buffer("tone", torch.zeros(3, 1))
+        self.register_buffer("reference", torch.zeros(3))
         inside = F.avg_pool2d(torch.from_numpy(at.regions[None, :1]), TEXELS // CELLS)
         self.register_buffer("outside", torch.where(inside > 0.3, 0.0, -6.0))
 
-    def gradients(self, face: torch.Tensor, points: torch.Tensor) -> list[torch.Tensor]:
-        """For each scale, sums of absolute differences to the right and below, n x 3 x T x T."""
+    def unwrapped(self, face: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+        """Luma, red and blue difference of the texels, n x 3 x TEXELS x TEXELS, steps of 1/255."""
         corners = points[:, self.texel_points].reshape(-1, TEXELS * TEXELS, 3, 2)
         grid = (corners * self.texel_weights).sum(2).reshape(-1, TEXELS, TEXELS, 2) * 2 - 1
-        x = F.grid_sample(F.conv2d(face, self.colours), grid, mode="bilinear", padding_mode="border", align_corners=False)
+        return F.grid_sample(F.conv2d(face, self.colours), grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+    def gradients(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """For each scale, sums of absolute differences to the right and below, n x 3 x T x T."""
         out = []
         for scale in SCALES:
             small = F.avg_pool2d(x, scale) if scale > 1 else x
@@ -151,11 +162,16 @@ class SkinModel(nn.Module):
             given += [mean[:, :1, 0], mean[:, :, 1:].flatten(1)]
         return torch.cat(judged, 1), torch.cat(given, 1)
 
+    def colour(self, texels: torch.Tensor) -> torch.Tensor:
+        """The skin's mean luma, red and blue difference, n x 3, 0..1."""
+        return (texels.flatten(2) @ self.shares1[:, :1]).squeeze(2) / 255
+
     def forward(self, face: torch.Tensor, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        gradients = self.gradients(face, points)
+        texels = self.unwrapped(face, points)
+        gradients = self.gradients(texels)
         judged, given = self.features(gradients)
         expected = given @ self.weights + self.bias
-        logit = ((expected - judged) / self.spread).mean(1, keepdim=True)
+        logit = ((expected - judged) / self.spread).mean(1, keepdim=True) - (self.colour(texels) - self.reference) @ self.tone
         # A cell's own detail in place of the whole skin's.
         cells = [torch.log(F.adaptive_avg_pool2d(g[:, 1:], CELLS) + FLOOR) for g in gradients[:JUDGED]]
         lack = (expected[:, :, None, None] - torch.cat(cells, 1)) / self.spread[None, :, None, None]
@@ -179,7 +195,7 @@ def measured(model: SkinModel, sources: list[Source]) -> tuple[np.ndarray, np.nd
     out = []
     for source in tqdm(sources, desc="skin", unit="face"):
         face, points = (torch.from_numpy(v)[None] for v in inputs(source.rgb, source.points))
-        out.append([v.numpy() for v in model.features(model.gradients(face, points))])
+        out.append([v.numpy() for v in model.features(model.gradients(model.unwrapped(face, points)))])
     judged, given = (np.concatenate(v).astype(np.float64) for v in zip(*out))
     return judged, given
 
@@ -217,3 +233,24 @@ def fit(model: SkinModel, sources: list[Source]) -> dict[str, list[float]]:
     model.spread.copy_(torch.from_numpy(spread).float())
     explained = 1 - spread**2 / np.average(y**2, 0, share)
     return {"explained": explained.round(3).tolist(), "spread": spread.round(4).tolist()}
+
+
+@torch.inference_mode()
+def fit_tone(model: SkinModel, stills: list[Source], recorded: list[Source]) -> list[float]:
+    """Takes off what the score owes to the skin's tone, as `stills` of one light and camera show it; nothing at the mean of `recorded`."""
+    def seen(sources: list[Source], what: str) -> tuple[np.ndarray, np.ndarray]:
+        rows = []
+        for source in tqdm(sources, desc=what, unit="face"):
+            face, points = (torch.from_numpy(v)[None] for v in inputs(source.rgb, source.points))
+            rows.append((float(model(face, points)[0]), model.colour(model.unwrapped(face, points))[0].numpy()))
+        return np.array([r[0] for r in rows]), np.array([r[1] for r in rows], np.float64)
+    if (people := len({s.person for s in stills})) < 50:
+        raise ValueError(f"{people} people in one light: what the skin's tone does is learned from 50 at least")
+    model.tone.zero_()
+    scores, colours = seen(stills, "tone")
+    _, reference = seen(recorded[:: max(1, len(recorded) // 200)], "light")
+    x, y = colours - colours.mean(0), scores - scores.mean()
+    tone = np.linalg.solve(x.T @ x + TONE_PENALTY * np.eye(3), x.T @ y)
+    model.tone.copy_(torch.from_numpy(tone).float()[:, None])
+    model.reference.copy_(torch.from_numpy(reference.mean(0)).float())
+    return tone.round(2).tolist()

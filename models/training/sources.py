@@ -91,10 +91,10 @@ def _of_file(path: Path, finder: FaceFinder) -> list[Source]:
     return found
 
 
-def collect(folders: list[Path], finder: FaceFinder | None = None) -> list[Source]:
-    """All faces of the folders' stills and recordings, sorted by file name."""
+def collect(folders: list[Path], finder: FaceFinder | None = None, pattern: str = "*") -> list[Source]:
+    """All faces of the folders' stills and recordings of such a name, sorted by file name."""
     finder = finder or FaceFinder(threads=2)
-    files = sorted(p for folder in folders for p in folder.rglob("*")
+    files = sorted(p for folder in folders for p in folder.rglob(pattern)
                    if p.suffix.lower() in STILLS | RECORDINGS)
     if not files:
         raise FileNotFoundError(f"no pictures or recordings in {', '.join(map(str, folders))}")
