@@ -1,8 +1,9 @@
 //! One face under watch: its signals, its networks, and what they amount to.
 
 use super::alert::Judge;
-use super::calibration::Calibration;
+use super::calibration::{Calibration, Outcomes};
 use super::chain::Face;
+use super::challenge::{Report, State};
 use super::cusum::Contribution;
 use super::engine::Trace;
 use super::models::MeshKind;
@@ -26,6 +27,9 @@ pub(super) struct Watch {
     /// The newest frame with the face in it, ns.
     pub last: u64,
     pub verdict: TrackVerdict,
+    /// The last challenge's result, and what it adds once.
+    challenge: Option<Evidence>,
+    impulse: Option<Contribution>,
 }
 
 /// What a watch needs to know beside the face.
@@ -53,7 +57,22 @@ impl Watch {
             judge: Judge::new(threshold),
             last: pts,
             verdict: TrackVerdict { track_id, ..TrackVerdict::default() },
+            challenge: None,
+            impulse: None,
         }
+    }
+
+    /// A challenge to this face has a result; without `worth` it is told and counts for nothing.
+    pub fn note(&mut self, report: &Report, worth: Option<&Outcomes>) {
+        let worth = worth.and_then(|w| match report.state {
+            State::Passed => Some((w.family, w.passed_llr)),
+            State::Failed => Some((w.family, w.failed_llr)),
+            _ => None,
+        });
+        let evidence = report.evidence(worth.map_or(0.0, |w| w.1));
+        let signal = Cow::Owned(evidence.signal.clone());
+        self.impulse = worth.map(|(family, gain)| Contribution { signal, family, gain });
+        self.challenge = Some(evidence);
     }
 
     /// The face was away, or the picture changed.
@@ -105,6 +124,8 @@ impl Watch {
                 take(spec.signal.clone().into(), spec.family, reading);
             }
         }
+        contributions.extend(self.impulse.take());
+        evidence.extend(self.challenge.clone());
         let mut evidence = strongest_first(evidence);
         let alert = self.judge.update(pts, &contributions, &evidence, scene.epoch, Some(face.track_id));
         if poor {
