@@ -57,8 +57,8 @@ impl Blinks {
     }
 
     fn numbers(&self, ruling: Ruling) -> Ruling {
-        let numbers =
-            [("asked", self.count), ("row", self.longest), ("blinks", self.seen)].map(|(n, v)| (n, f64::from(v)));
+        let numbers = [("asked", self.count), ("row", self.longest), ("blinks", self.seen)]
+            .map(|(n, v)| (n, f64::from(v)));
         ruling.with(numbers)
     }
 

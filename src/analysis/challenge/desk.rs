@@ -113,9 +113,7 @@ impl Desk {
             }
             Task::Blink(count) => Box::new(blink::Blinks::new(*count, now, &baseline)),
             Task::Hand(count) => Box::new(hand::Hand::new(*count, now, &baseline)),
-            Task::Flash(sequence) => {
-                Box::new(flash::Flash::new(sequence.clone(), now, request.max_delay()))
-            }
+            Task::Flash(sequence) => Box::new(flash::Flash::new(sequence, now, request.max_delay())),
         };
         let report = Report {
             state: State::Issued,

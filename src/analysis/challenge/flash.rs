@@ -70,23 +70,26 @@ fn linear(rgb: u32) -> [f64; 3] {
     })
 }
 
-/// Red and blue against green of what the screen shows at a time; nothing before and after.
-fn shown(sequence: &[Colour], ms: f64) -> [f64; 2] {
+/// Red and blue against green of what the screen shows, and until when, ms.
+fn hues(sequence: &[Colour]) -> Vec<([f64; 2], f64)> {
     let mut end = 0.0;
-    for colour in sequence {
-        end += f64::from(colour.ms);
-        if ms >= 0.0 && ms < end {
-            let [r, g, b] = linear(colour.rgb);
-            return [r - g, b - g];
-        }
-    }
-    [0.0; 2]
+    let hue = |c: &Colour| {
+        let [r, g, b] = linear(c.rgb);
+        end += f64::from(c.ms);
+        ([r - g, b - g], end)
+    };
+    sequence.iter().map(hue).collect()
+}
+
+/// What the screen shows at a time; nothing before and after.
+fn shown(hues: &[([f64; 2], f64)], ms: f64) -> [f64; 2] {
+    hues.iter().find(|(_, end)| ms < *end).filter(|_| ms >= 0.0).map_or([0.0; 2], |(hue, _)| *hue)
 }
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Flash {
-    sequence: Vec<Colour>,
+    hues: Vec<([f64; 2], f64)>,
     told: u64,
     max_delay: f64,
     times: Vec<f64>,
@@ -95,9 +98,9 @@ pub(super) struct Flash {
 }
 
 impl Flash {
-    pub(super) fn new(sequence: Vec<Colour>, told: u64, max_delay: u32) -> Self {
+    pub(super) fn new(sequence: &[Colour], told: u64, max_delay: u32) -> Self {
         let max_delay = f64::from(max_delay);
-        Self { sequence, told, max_delay, times: Vec::new(), hue: Default::default() }
+        Self { hues: hues(sequence), told, max_delay, times: Vec::new(), hue: Default::default() }
     }
 
     fn judge(&self) -> Ruling {
@@ -116,7 +119,7 @@ impl Flash {
         for delay in delays(self.max_delay) {
             let mut wanted: [Vec<f64>; 2] = Default::default();
             for t in &self.times {
-                let [red, blue] = shown(&self.sequence, t - delay);
+                let [red, blue] = shown(&self.hues, t - delay);
                 wanted[0].push(red);
                 wanted[1].push(blue);
             }
@@ -161,11 +164,69 @@ impl Judge for Flash {
                 trace[1].push(b - g);
             }
         }
-        let shown: u32 = self.sequence.iter().map(|c| c.ms).sum();
-        (now >= f64::from(shown) + self.max_delay).then(|| self.judge())
+        let shown = self.hues.last().map_or(0.0, |h| h.1);
+        (now >= shown + self.max_delay).then(|| self.judge())
     }
 
     fn finish(&mut self) -> Ruling {
         self.judge()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::draws::ENOUGH;
+    use super::super::{Draws, Kind, Task};
+    use super::*;
+    use proptest::prelude::*;
+
+    /// WCAG's relative luminance.
+    fn luminance(rgb: u32) -> f64 {
+        let [r, g, b] = linear(rgb);
+        0.2126 * r + 0.7152 * g + 0.0722 * b
+    }
+
+    #[test]
+    fn no_colour_is_a_saturated_red() {
+        for rgb in COLOURS {
+            let [r, g, b] = linear(rgb);
+            assert!(r / (r + g + b) < 0.8, "{rgb:06x}");
+            assert!(luminance(rgb) > 0.0);
+        }
+    }
+
+    #[test]
+    fn what_is_shown_begins_and_ends() {
+        let hues = hues(&[Colour { rgb: 0xff, ms: 500 }, Colour { rgb: 0xff00, ms: 400 }]);
+        assert_eq!(shown(&hues, -1.0), [0.0; 2]);
+        assert_eq!(shown(&hues, 0.0), [0.0, 1.0]);
+        assert_eq!(shown(&hues, 500.0), [-1.0, -1.0]);
+        assert_eq!(shown(&hues, 900.0), [0.0; 2]);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_asked_for_no_screen_flickers(
+            bytes in proptest::collection::vec(any::<u8>(), 4 * ENOUGH),
+            count in proptest::option::of(0u32..40), step_ms in proptest::option::of(0u32..3_000),
+        ) {
+            let mut draws = Draws::new(bytes.as_slice().try_into().unwrap());
+            let request = Request { count, step_ms, ..Request::new(Kind::Flash) };
+            match request.task(&mut draws) {
+                Ok(Task::Flash(colours)) => {
+                    prop_assert!(colours.windows(2).all(|w| w[0].rgb != w[1].rgb));
+                    // In any second that begins with a change: this one and those that follow it.
+                    for from in 0..colours.len() {
+                        let mut at = 0;
+                        let changes = colours[from..].iter().take_while(|c| { let early = at < 1_000; at += c.ms; early });
+                        prop_assert!(changes.count() as f64 <= MOST_CHANGES);
+                        let from = &colours[from];
+                        prop_assert!(1_000.0 / f64::from(from.ms) < MOST_CHANGES);
+                    }
+                }
+                Ok(other) => prop_assert!(false, "{other:?}"),
+                Err(e) => prop_assert!(count.is_some_and(|c| !COUNT.contains(&c)) || step_ms.is_some_and(|s| !STEP.contains(&s)), "{e}"),
+            }
+        }
     }
 }

@@ -19,6 +19,8 @@ pub mod turn;
 mod desk_tests;
 #[cfg(test)]
 mod simulation;
+#[cfg(test)]
+mod simulation_gestures;
 
 pub use desk::{Desk, Frame};
 pub use draws::Draws;
@@ -118,7 +120,9 @@ impl Reason {
             Self::NoAnswer => "not done by the deadline",
             Self::OtherAnswer => "something else was done than what was asked for",
             Self::TooFast => "done before a person can have reacted",
-            Self::NoReflection => "no light of the screen can be told on the skin: too bright a room, or no screen",
+            Self::NoReflection => {
+                "no light of the screen can be told on the skin: too bright a room, or no screen"
+            }
             Self::FaceLeft => "the face was gone for too long",
             Self::TooPoor => "the face was too small, blurred or dark",
             Self::TooFewFrames => "too few pictures a second were analysed",

@@ -45,9 +45,13 @@ pub enum Refusal {
     TooNew,
     #[error("the face is too small, blurred or dark to be judged; come nearer, or make light")]
     TooPoor,
-    #[error("the head is turned away by {0:.0} degrees already; ask the person to look into the camera first")]
+    #[error(
+        "the head is turned away by {0:.0} degrees already; ask the person to look into the camera first"
+    )]
     Turned(f64),
-    #[error("profile=economy does not find irises, which follow-dot needs; use profile=balanced, or another kind")]
+    #[error(
+        "profile=economy does not find irises, which follow-dot needs; use profile=balanced, or another kind"
+    )]
     NoIrises,
     #[error(
         "{kind} needs a picture every {needed} ms, and there is one every {found} ms; raise cpu-budget or the frame rate"

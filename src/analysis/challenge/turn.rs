@@ -115,7 +115,10 @@ impl Turn {
 
     fn numbers(&self, ruling: Ruling) -> Ruling {
         let reached = REACHED.into_iter().zip(self.reached.iter().copied());
-        ruling.after(self.latency).with([("done", self.done as f64), ("furthest", self.furthest)]).with(reached)
+        ruling
+            .after(self.latency)
+            .with([("done", self.done as f64), ("furthest", self.furthest)])
+            .with(reached)
     }
 }
 
@@ -133,8 +136,10 @@ impl Judge for Turn {
     fn see(&mut self, sample: &Sample) -> Option<Ruling> {
         // Yaw grows to the person's own left, pitch downwards.
         let yaw = f64::from(sample.pose.yaw).to_degrees() - self.ahead[0];
-        let turned =
-            [if self.mirrored { -yaw } else { yaw }, f64::from(sample.pose.pitch).to_degrees() - self.ahead[1]];
+        let turned = [
+            if self.mirrored { -yaw } else { yaw },
+            f64::from(sample.pose.pitch).to_degrees() - self.ahead[1],
+        ];
         let step = *self.steps.get(self.done)?;
         if !self.ready {
             self.ready = turned[0].abs() < AHEAD && turned[1].abs() < AHEAD;

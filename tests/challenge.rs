@@ -1,0 +1,417 @@
+//! Challenges at the element: opened by the action and by events, told to the application, judged by the pictures and
+//! the stream's own time, and ended by whatever ends the stream. Without ONNX Runtime the tests say so and pass.
+
+// The lint exempts test functions only, not the helpers beside them.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use common::gate::Gate;
+use common::{Rig, verdict};
+use gst::prelude::*;
+use gstdeepfake::analysis::challenge::{Kind, Reason, Report, State, Task};
+use gstdeepfake::message::{CHALLENGE, DeepfakeMessage};
+use gstreamer as gst;
+use std::sync::mpsc;
+
+const CAPS: &str = "video/x-raw,format=RGB,width=320,height=240,framerate=25/1";
+
+fn sync(properties: &[(&str, &str)]) -> Option<Rig> {
+    Rig::with_caps(&[&[("mode", "sync")], properties].concat(), CAPS)
+}
+
+/// The next frame, grey, its red, green and blue multiplied.
+fn tinted(rig: &mut Rig, tint: [f64; 3]) -> gst::Buffer {
+    let mut buffer = rig.noise();
+    let mut map = buffer.get_mut().unwrap().map_writable().unwrap();
+    for px in map.chunks_exact_mut(3) {
+        let grey = f64::from(px[0]);
+        for (v, t) in px.iter_mut().zip(tint) {
+            *v = (grey * t).clamp(0.0, 255.0) as u8;
+        }
+    }
+    drop(map);
+    buffer
+}
+
+/// Two seconds of a face that does nothing.
+fn watch(rig: &mut Rig) {
+    for _ in 0..50 {
+        let frame = rig.noise();
+        rig.pass(frame);
+    }
+}
+
+fn ask(rig: &Rig, kind: &str, params: &str) -> String {
+    let params = (!params.is_empty()).then(|| format!("p,{params}").parse::<gst::Structure>().unwrap());
+    rig.element.emit_by_name("challenge", &[&kind, &params])
+}
+
+fn told(rig: &mut Rig) -> Vec<Report> {
+    rig.drain();
+    let all = rig.messages.iter();
+    all.filter_map(|m| if let DeepfakeMessage::Challenge(c) = m { Some(c.challenge.clone()) } else { None })
+        .collect()
+}
+
+/// Passes frames until the challenge has its result.
+fn until_result(rig: &mut Rig, mut tint: impl FnMut(f64) -> [f64; 3]) -> Report {
+    let issued = told(rig).pop().unwrap();
+    assert_eq!(issued.state, State::Issued);
+    for _ in 0..2_000 {
+        let ms = (rig.pts(rig.made).nseconds() as f64 - issued.issued as f64) / 1e6;
+        let frame = tinted(rig, tint(ms));
+        rig.pass(frame);
+        let last = told(rig).pop().unwrap();
+        if last.state != State::Issued {
+            assert_eq!((last.nonce.as_str(), last.kind), (issued.nonce.as_str(), issued.kind));
+            return last;
+        }
+    }
+    panic!("no result");
+}
+
+/// How the screen's colours tint a face, that much later.
+fn screen(task: Task, delay: f64) -> impl FnMut(f64) -> [f64; 3] {
+    let Task::Flash(colours) = task else { panic!("{task:?}") };
+    move |ms| {
+        let mut end = delay;
+        for c in &colours {
+            let begin = end;
+            end += f64::from(c.ms);
+            if ms >= begin && ms < end {
+                return [16, 8, 0].map(|s| 1.0 + 0.1 * f64::from(c.rgb >> s & 0xff) / 255.0);
+            }
+        }
+        [1.0; 3]
+    }
+}
+
+#[test]
+fn colours_on_the_skin_pass_and_are_told_but_do_not_count() {
+    let Some(mut rig) = sync(&[("session-id", "call 7")]) else { return };
+    watch(&mut rig);
+    let nonce = ask(&rig, "flash", "max-delay-ms=800");
+    assert_eq!(nonce.len(), 32);
+    rig.drain();
+    let Some(DeepfakeMessage::Challenge(m)) = rig.messages.last().cloned() else { panic!("not told") };
+    assert_eq!((m.challenge.state, &m.challenge.nonce, m.challenge.track_id), (State::Issued, &nonce, 1));
+    assert_eq!((m.header.session_id.as_str(), m.header.timestamp), ("call 7", Some(m.challenge.issued)));
+    assert_eq!(m.header.running_time, m.header.timestamp);
+    assert_eq!(m.challenge.issued, rig.pts(49).nseconds(), "the newest buffer's");
+    let result = until_result(&mut rig, screen(m.challenge.task.clone(), 280.0));
+    assert_eq!((result.state, result.reason), (State::Passed, Reason::Answered), "{result:?}");
+    let delay = result.latency_ms.unwrap();
+    assert!((220.0..=360.0).contains(&delay), "{delay}");
+    assert!(result.evidence["correlation"] > 0.8, "{result:?}");
+    // The next verdict tells of it.
+    let before = verdict(&{
+        let frame = rig.noise();
+        rig.pass(frame)
+    });
+    let note = before.tracks[0].evidence.iter().find(|e| e.signal == "challenge-flash").cloned();
+    let note = note.unwrap_or_else(|| panic!("{:?}", before.tracks[0].evidence));
+    assert_eq!((note.llr, note.quality), (0.0, 0.0));
+    assert!(note.reason.starts_with("passed"), "{}", note.reason);
+    rig.eos();
+    rig.drain();
+    let Some(DeepfakeMessage::Summary(s)) = rig.messages.last() else { panic!("no summary") };
+    assert_eq!(s.challenges, [("issued".to_owned(), 1), ("passed".to_owned(), 1)].into());
+}
+
+/// The same pictures give the same sums, whether a challenge was failed in them or not.
+#[test]
+fn a_failure_moves_no_risk() {
+    let risks = |challenged: bool| {
+        let mut rig = sync(&[("profile", "thorough")])?;
+        watch(&mut rig);
+        if challenged {
+            assert_eq!(ask(&rig, "blink", "").len(), 32);
+        }
+        let mut risks = Vec::new();
+        for _ in 0..400 {
+            let frame = rig.noise();
+            let v = verdict(&rig.pass(frame));
+            risks.push((v.risk.to_bits(), v.state));
+        }
+        if challenged {
+            let last = told(&mut rig).pop().unwrap();
+            assert_eq!((last.state, last.reason), (State::Failed, Reason::NoAnswer), "{last:?}");
+        }
+        Some(risks)
+    };
+    assert_eq!(risks(true), risks(false));
+}
+
+#[test]
+fn other_colours_fail() {
+    let Some(mut rig) = sync(&[]) else { return };
+    watch(&mut rig);
+    let first = ask(&rig, "flash", "");
+    let earlier = told(&mut rig).pop().unwrap();
+    rig.element.emit_by_name::<()>("reset", &[]);
+    watch(&mut rig);
+    assert_ne!(ask(&rig, "flash", ""), first);
+    let result = until_result(&mut rig, screen(earlier.task, 200.0));
+    assert_eq!((result.state, result.reason), (State::Failed, Reason::OtherAnswer), "{result:?}");
+    let all = told(&mut rig);
+    let cancelled: Vec<_> = all.iter().filter(|r| r.nonce == first).map(|r| (r.state, r.reason)).collect();
+    assert_eq!(cancelled, [(State::Issued, Reason::Issued), (State::Cancelled, Reason::NewEpoch)]);
+}
+
+/// The warnings' texts, and what their details say.
+fn refusals(rig: &mut Rig) -> Vec<(String, gst::Structure)> {
+    let mut found = Vec::new();
+    while let Some(popped) = rig.bus.pop() {
+        if let gst::MessageView::Warning(w) = popped.view() {
+            found.push((w.error().to_string(), w.details().unwrap().to_owned()));
+        }
+    }
+    found
+}
+
+#[test]
+fn what_is_refused_says_why() {
+    let Some(mut rig) = sync(&[("profile", "economy")]) else { return };
+    let mut refused = |rig: &mut Rig, kind: &str, params: &str, word: &str| {
+        assert_eq!(ask(rig, kind, params), "");
+        let said = refusals(rig);
+        assert_eq!(said.len(), 1, "{kind}");
+        let (text, details) = &said[0];
+        assert!(text.contains(word), "{text}");
+        assert_eq!((details.name().as_str(), details.get::<&str>("state")), (CHALLENGE, Ok("refused")));
+        assert!(details.get::<&str>("text").unwrap().contains(word), "{details}");
+    };
+    refused(&mut rig, "blink", "", "wait for a first buffer");
+    for _ in 0..50 {
+        let frame = rig.black();
+        rig.pass(frame);
+    }
+    refused(&mut rig, "blink", "", "no face");
+    watch(&mut rig);
+    refused(&mut rig, "dance", "", "turn-head, follow-dot, blink, hand and flash");
+    refused(&mut rig, "follow-dot", "", "profile=balanced");
+    refused(&mut rig, "flash", "step-ms=200", "WCAG 2.3.1");
+    refused(&mut rig, "flash", "colour=(string)red", "`colour`");
+    refused(&mut rig, "blink", "track-id=77", "77");
+    let nonce = ask(&rig, "blink", "");
+    assert_eq!(nonce.len(), 32);
+    refused(&mut rig, "hand", "", &nonce);
+    let null = common::element(&[]).unwrap();
+    assert_eq!(null.emit_by_name::<String>("challenge", &[&"blink", &None::<gst::Structure>]), "");
+}
+
+#[test]
+fn a_slow_stream_is_not_asked_what_it_cannot_show() {
+    let caps = "video/x-raw,format=RGB,width=320,height=240,framerate=5/1";
+    let Some(mut rig) = Rig::with_caps(&[("mode", "sync")], caps) else { return };
+    watch(&mut rig);
+    assert_eq!(ask(&rig, "blink", ""), "");
+    let said = refusals(&mut rig);
+    assert!(said[0].0.contains("every 130 ms") && said[0].0.contains("every 200 ms"), "{said:?}");
+    assert_eq!(ask(&rig, "turn-head", "").len(), 32);
+}
+
+#[test]
+fn events_open_challenges_from_both_sides_and_go_no_further() {
+    let Some(mut rig) = sync(&[]) else { return };
+    watch(&mut rig);
+    while rig.h.try_pull_event().is_some() {}
+    let wish =
+        |kind: &str| gst::Structure::builder(CHALLENGE).field("kind", kind).field("count", 2i32).build();
+    assert!(rig.h.push_upstream_event(gst::event::CustomUpstream::new(wish("blink"))));
+    let report = told(&mut rig).pop().unwrap();
+    assert_eq!((report.kind, &report.task), (Kind::Blink, &Task::Blink(2)));
+    // One at a time: refused.
+    assert!(!rig.h.push_upstream_event(gst::event::CustomUpstream::new(wish("hand"))));
+    rig.element.emit_by_name::<()>("reset", &[]);
+    watch(&mut rig);
+    assert!(rig.h.push_event(gst::event::CustomDownstream::new(wish("hand"))));
+    let report = told(&mut rig).pop().unwrap();
+    assert_eq!((report.kind, &report.task), (Kind::Hand, &Task::Hand(2)));
+    let nameless = gst::Structure::new_empty(CHALLENGE);
+    assert!(!rig.h.push_event(gst::event::CustomDownstreamOob::new(nameless)));
+    // Others' events pass.
+    rig.h.push_event(gst::event::CustomDownstream::new(gst::Structure::new_empty("somebody-elses")));
+    let passed: Vec<String> = std::iter::from_fn(|| rig.h.try_pull_event())
+        .filter_map(|e| e.structure().map(|s| s.name().to_string()))
+        .collect();
+    assert!(
+        passed.contains(&"somebody-elses".to_owned()) && !passed.contains(&CHALLENGE.to_owned()),
+        "{passed:?}"
+    );
+    while let Some(event) = rig.h.try_pull_upstream_event() {
+        assert!(event.structure().is_none_or(|s| s.name() != CHALLENGE));
+    }
+}
+
+#[test]
+fn the_deadline_is_stream_time() {
+    let Some(mut rig) = sync(&[]) else { return };
+    watch(&mut rig);
+    ask(&rig, "turn-head", "timeout-ms=4000");
+    let issued = told(&mut rig).pop().unwrap();
+    assert_eq!(issued.deadline, issued.issued + 4_000_000_000);
+    let result = until_result(&mut rig, |_| [1.0; 3]);
+    assert_eq!((result.state, result.reason), (State::Failed, Reason::NoAnswer), "{result:?}");
+    let over = rig.pts(rig.made - 1).nseconds();
+    assert!(over > issued.deadline && over <= issued.deadline + 200_000_000);
+}
+
+#[test]
+fn flush_format_end_and_stop_cancel() {
+    type End = fn(&mut Rig);
+    let ends: [(End, Reason); 5] = [
+        (
+            |rig| {
+                rig.h.push_event(gst::event::FlushStart::new());
+                rig.h.push_event(gst::event::FlushStop::new(true));
+            },
+            Reason::NewEpoch,
+        ),
+        (|rig| rig.set_caps("video/x-raw,format=RGB,width=160,height=120,framerate=25/1"), Reason::NewEpoch),
+        (|rig| rig.element.emit_by_name::<()>("reset", &[]), Reason::NewEpoch),
+        (|rig| rig.eos(), Reason::EndOfStream),
+        (
+            |rig| {
+                rig.element.set_state(gst::State::Ready).unwrap();
+            },
+            Reason::Stopped,
+        ),
+    ];
+    for (end, reason) in ends {
+        let Some(mut rig) = sync(&[]) else { return };
+        watch(&mut rig);
+        let nonce = ask(&rig, "hand", "");
+        end(&mut rig);
+        let results: Vec<_> = told(&mut rig).into_iter().filter(|r| r.state != State::Issued).collect();
+        assert_eq!(results.len(), 1, "{reason}");
+        let only = &results[0];
+        assert_eq!((only.state, only.reason, &only.nonce), (State::Cancelled, reason, &nonce));
+    }
+}
+
+#[test]
+fn a_stuck_analysis_ends_it_by_the_buffers_times() {
+    let Some(mut rig) = Rig::with_caps(&[("report-interval", "1")], CAPS) else { return };
+    for _ in 0..50 {
+        let frame = rig.noise();
+        rig.pass_settled(frame);
+    }
+    assert_eq!(ask(&rig, "hand", "timeout-ms=3000").len(), 32);
+    let issued = told(&mut rig).pop().unwrap();
+    let gate = Gate::before(&rig.bus, "deepfake-verdict");
+    let mut first = true;
+    while rig.pts(rig.made).nseconds() <= issued.deadline + 2_500_000_000 {
+        let frame = rig.noise();
+        rig.pass(frame);
+        if std::mem::take(&mut first) {
+            gate.wait_for_arrivals(1);
+        }
+    }
+    let last = told(&mut rig).pop().unwrap();
+    assert_eq!(
+        (last.state, last.reason, last.nonce),
+        (State::NotSeen, Reason::NotAnalysed, issued.nonce.clone())
+    );
+    gate.open();
+    rig.eos();
+    let results = told(&mut rig).into_iter().filter(|r| r.nonce == issued.nonce && r.state != State::Issued);
+    assert_eq!(results.count(), 1);
+}
+
+#[test]
+fn frames_are_looked_at_more_often_while_one_is_open() {
+    let Some(mut rig) = sync(&[]) else { return };
+    for _ in 0..120 {
+        let frame = rig.noise();
+        rig.pass(frame);
+    }
+    let sampled = |rig: &mut Rig| {
+        let before = common::stat(&rig.element, "frames-sampled");
+        for _ in 0..50 {
+            let frame = rig.noise();
+            rig.pass(frame);
+        }
+        common::stat(&rig.element, "frames-sampled") - before
+    };
+    let patrol = sampled(&mut rig);
+    assert_eq!(ask(&rig, "hand", "timeout-ms=20000").len(), 32);
+    assert!(patrol <= 30, "{patrol} of 50 frames");
+    assert_eq!(sampled(&mut rig), 50);
+}
+
+/// Nothing is held while a message is posted: an application may ask from where it hears.
+#[test]
+fn it_may_be_opened_from_a_sync_handler() {
+    for mode in ["sync", "live"] {
+        let Some(mut rig) = Rig::with_caps(&[("mode", mode), ("report-interval", "1")], CAPS) else { return };
+        let (send, opened) = mpsc::channel();
+        let element = rig.element.downgrade();
+        let sent = std::sync::atomic::AtomicBool::new(false);
+        rig.bus.set_sync_handler(move |_, message| {
+            let verdict = message.structure().is_some_and(|s| s.name() == "deepfake-verdict");
+            if verdict
+                && let Some(element) = element.upgrade()
+                && !sent.load(std::sync::atomic::Ordering::SeqCst)
+            {
+                let nonce = element.emit_by_name::<String>("challenge", &[&"hand", &None::<gst::Structure>]);
+                if !nonce.is_empty() {
+                    sent.store(true, std::sync::atomic::Ordering::SeqCst);
+                    let _ = send.send(nonce);
+                }
+            }
+            gst::BusSyncReply::Pass
+        });
+        for _ in 0..100 {
+            let frame = rig.noise();
+            rig.pass_settled(frame);
+        }
+        let nonce = opened.try_recv().expect("never opened");
+        assert!(told(&mut rig).iter().any(|r| r.nonce == nonce && r.state == State::Issued));
+    }
+}
+
+#[test]
+fn in_a_pipeline_the_person_who_does_not_answer_fails() {
+    let Some(element) = common::element(&[("mode", "sync")]) else { return };
+    let pipeline = gst::Pipeline::new();
+    let make = |name: &str| gst::ElementFactory::make(name).build().unwrap();
+    let source = gst::ElementFactory::make("videotestsrc").property("num-buffers", 400i32).build().unwrap();
+    source.set_property_from_str("pattern", "snow");
+    let caps = gst::ElementFactory::make("capsfilter")
+        .property(
+            "caps",
+            "video/x-raw,format=I420,width=320,height=240,framerate=25/1".parse::<gst::Caps>().unwrap(),
+        )
+        .build()
+        .unwrap();
+    let sink = make("fakesink");
+    let chain = [&source, &caps, &element, &sink];
+    pipeline.add_many(chain).unwrap();
+    gst::Element::link_many(chain).unwrap();
+    // The application downstream asks, with the twentieth buffer... and again until it is heard.
+    let asked = std::sync::atomic::AtomicU64::new(0);
+    sink.static_pad("sink").unwrap().add_probe(gst::PadProbeType::BUFFER, move |pad, _| {
+        let n = asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        if n == 50 {
+            let wish = gst::Structure::builder(CHALLENGE).field("kind", "blink").build();
+            assert!(pad.push_event(gst::event::CustomUpstream::new(wish)));
+        }
+        gst::PadProbeReturn::Ok
+    });
+    pipeline.set_state(gst::State::Playing).unwrap();
+    let mut heard = Vec::new();
+    for message in pipeline.bus().unwrap().iter_timed(common::PATIENCE) {
+        match message.view() {
+            gst::MessageView::Eos(_) => break,
+            gst::MessageView::Error(e) => panic!("{e:?}"),
+            _ => {}
+        }
+        if let Some(Ok(DeepfakeMessage::Challenge(m))) = gstdeepfake::message::parse(&message) {
+            heard.push((m.challenge.state, m.challenge.reason));
+        }
+    }
+    pipeline.set_state(gst::State::Null).unwrap();
+    assert_eq!(heard, [(State::Issued, Reason::Issued), (State::Failed, Reason::NoAnswer)]);
+}
