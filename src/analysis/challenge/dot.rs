@@ -6,7 +6,7 @@
 
 use super::request::{Refusal, Request, within};
 use super::sample::Sample;
-use super::trace::{correlation, delays, strength, without_line};
+use super::trace::{correlation, delays, smoothed, strength, without_line};
 use super::{Draws, Judge, REACTION, Reason, Ruling};
 use serde::{Deserialize, Serialize};
 
@@ -93,13 +93,17 @@ impl Follow {
             return Ruling::new(super::State::NotSeen, Reason::TooFewFrames);
         }
         let mut seen = self.gaze.clone();
-        seen.iter_mut().for_each(|trace| without_line(&self.times, trace));
+        for trace in &mut seen {
+            *trace = smoothed(&self.times, trace);
+            without_line(&self.times, trace);
+        }
         let moved = strength(&seen[0]).hypot(strength(&seen[1]));
         // Delay, both correlations.
         let mut best = (0.0, -1.0, -1.0);
         for delay in delays(self.max_delay) {
-            let (mut x, mut y): (Vec<f64>, Vec<f64>) =
+            let (x, y): (Vec<f64>, Vec<f64>) =
                 self.times.iter().map(|t| place(&self.path, t - delay)).unzip();
+            let (mut x, mut y) = (smoothed(&self.times, &x), smoothed(&self.times, &y));
             without_line(&self.times, &mut x);
             without_line(&self.times, &mut y);
             let (cx, cy) = (correlation(&x, &seen[0]), correlation(&y, &seen[1]));

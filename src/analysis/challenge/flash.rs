@@ -7,7 +7,7 @@
 
 use super::request::{Refusal, Request, within};
 use super::sample::Sample;
-use super::trace::{correlation, delays, median, strength, without_line};
+use super::trace::{correlation, delays, median, smoothed, strength, without_line};
 use super::{Draws, Judge, Reason, Ruling, State};
 use serde::{Deserialize, Serialize};
 
@@ -108,7 +108,10 @@ impl Flash {
             return Ruling::new(State::NotSeen, Reason::TooFewFrames);
         }
         let mut seen = self.hue.clone();
-        seen.iter_mut().flatten().for_each(|trace| without_line(&self.times, trace));
+        for trace in seen.iter_mut().flatten() {
+            *trace = smoothed(&self.times, trace);
+            without_line(&self.times, trace);
+        }
         let mut strengths = [0.0; 3];
         for (slot, [red, blue]) in strengths.iter_mut().zip(&seen) {
             *slot = strength(red).hypot(strength(blue));
@@ -123,7 +126,10 @@ impl Flash {
                 wanted[0].push(red);
                 wanted[1].push(blue);
             }
-            wanted.iter_mut().for_each(|trace| without_line(&self.times, trace));
+            for trace in &mut wanted {
+                *trace = smoothed(&self.times, trace);
+                without_line(&self.times, trace);
+            }
             let mut parts = [0.0; 3];
             for (part, [red, blue]) in parts.iter_mut().zip(&seen) {
                 *part = (correlation(&wanted[0], red) + correlation(&wanted[1], blue)) / 2.0;

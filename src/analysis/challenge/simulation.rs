@@ -175,15 +175,16 @@ fn lit(task: Task, gain: f64, delay: f64, noise: f64) -> Scene {
 #[test]
 fn flash() {
     let request = Request::new(Kind::Flash);
-    for (gain, noise, least) in [(0.05, 0.005, 999), (0.02, 0.005, 990), (0.01, 0.005, 0), (0.02, 0.02, 0)] {
+    for (gain, noise, least) in [(0.05, 0.005, 999), (0.02, 0.005, 990), (0.01, 0.005, 900), (0.02, 0.02, 0)]
+    {
         let what =
             format!("flash, person, screen {} % of the light, noise {} %", 100.0 * gain, 100.0 * noise);
         let passed = passes(&what, N, |chance| {
             let delay = chance.range(80.0, 1_200.0);
             let report = play(&request, 25.0, chance, |r, _| lit(r.task.clone(), gain, delay, noise));
-            if report.state == State::Passed {
+            if report.state == State::Passed && noise < 0.01 {
                 let error = (report.latency_ms.unwrap() - delay).abs();
-                assert!(error < 60.0, "{error} of {delay}");
+                assert!(error < 80.0, "{error} of {delay}");
             }
             report
         });
@@ -201,7 +202,7 @@ fn flash() {
         let delay = chance.range(-500.0, 1_500.0);
         play(&request, 25.0, chance, |_, _| lit(earlier, 0.05, delay, 0.005))
     });
-    assert!(replayed <= 10, "{replayed}");
+    assert!(replayed <= 20, "{replayed}");
     // A recording of a call: no screen flashes, but hues wander.
     for wander in [0.002, 0.01, 0.05] {
         let what = format!("flash, recording, hues wander by {} %", 100.0 * wander);

@@ -25,6 +25,29 @@ pub(super) fn without_line(times: &[f64], values: &mut [f64]) {
     }
 }
 
+/// Half the time over which traces are smoothed, ms.
+const SMOOTH: f64 = 100.0;
+
+/// The mean of the neighbours in time: noise from picture to picture goes, what lasts half a second stays. `times` grow.
+pub(super) fn smoothed(times: &[f64], values: &[f64]) -> Vec<f64> {
+    let (mut from, mut to, mut sum) = (0, 0, 0.0);
+    let value = |i: usize| values.get(i).copied().unwrap_or_default();
+    times
+        .iter()
+        .map(|t| {
+            while times.get(to).is_some_and(|u| *u <= t + SMOOTH) {
+                sum += value(to);
+                to += 1;
+            }
+            while times.get(from).is_some_and(|u| *u < t - SMOOTH) {
+                sum -= value(from);
+                from += 1;
+            }
+            sum / (to - from).max(1) as f64
+        })
+        .collect()
+}
+
 /// Root mean square.
 pub(super) fn strength(values: &[f64]) -> f64 {
     (values.iter().map(|v| v * v).sum::<f64>() / values.len().max(1) as f64).sqrt()
@@ -57,6 +80,17 @@ mod tests {
         without_line(&t, &mut v);
         assert!(strength(&v) < 1e-9);
         assert_eq!(correlation(&v, &v), 0.0);
+    }
+
+    #[test]
+    fn neighbours_in_time_are_averaged() {
+        let times = [0.0, 50.0, 100.0, 400.0, 450.0];
+        let values = [3.0, 0.0, 0.0, 5.0, 7.0];
+        let wanted = [1.0, 1.0, 1.0, 6.0, 6.0];
+        for (found, wanted) in smoothed(&times, &values).iter().zip(wanted) {
+            assert!((found - wanted).abs() < 1e-9, "{found} {wanted}");
+        }
+        assert!(smoothed(&[], &[]).is_empty());
     }
 
     #[test]
