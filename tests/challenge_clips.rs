@@ -21,7 +21,7 @@ fn ask_all_the_time(
 ) -> Vec<(Kind, State, String)> {
     common::init();
     let line = format!(
-        "filesrc location=\"{}\" ! decodebin ! videoconvert ! \
+        "filesrc location=\"{}\" ! decodebin ! identity eos-after={pictures} ! videoconvert ! \
          deepfakedetect name=detect mode=sync face-models=false report-interval=200000000 ! fakesink",
         clip.display()
     );
@@ -31,7 +31,6 @@ fn ask_all_the_time(
     detect.set_property("onnxruntime-library", library.to_str().unwrap());
     let bus = pipeline.bus().unwrap();
     // Opened on the streaming thread: at which picture does not depend on this thread's pace.
-    let kinds = kinds.to_vec();
     let next = std::sync::atomic::AtomicUsize::new(0);
     let element = detect.downgrade();
     bus.set_sync_handler(move |_, message| {
@@ -40,7 +39,7 @@ fn ask_all_the_time(
             && let Some(element) = element.upgrade()
         {
             let n = next.load(std::sync::atomic::Ordering::SeqCst);
-            let kind = kinds[n % kinds.len()];
+            let kind = Kind::ALL[n % Kind::ALL.len()];
             let params = gst::Structure::builder("p").field("track-id", track.track_id).build();
             let opened = element.emit_by_name::<String>("challenge", &[&kind.name(), &Some(params)]);
             if !opened.is_empty() {
@@ -79,11 +78,11 @@ fn videos(folder: &Path) -> Vec<PathBuf> {
     all
 }
 
-fn count(clips: &[PathBuf], models: &Path) -> BTreeMap<Kind, BTreeMap<State, u32>> {
+fn count(clips: &[PathBuf], models: &Path, pictures: u32) -> BTreeMap<Kind, BTreeMap<State, u32>> {
     let mut counts: BTreeMap<Kind, BTreeMap<State, u32>> = BTreeMap::new();
     let Some(library) = common::onnxruntime() else { return counts };
     for clip in clips {
-        for (kind, state, why) in ask_all_the_time(&library, models, clip, Kind::ALL) {
+        for (kind, state, why) in ask_all_the_time(&library, models, clip, pictures) {
             *counts.entry(kind).or_default().entry(state).or_default() += 1;
             eprintln!("{}: {kind} {state} {why}", clip.file_name().unwrap().to_string_lossy());
         }
@@ -98,7 +97,7 @@ fn count(clips: &[PathBuf], models: &Path) -> BTreeMap<Kind, BTreeMap<State, u32
 #[test]
 fn a_recording_does_not_know_what_is_asked() {
     let Some((models, clip)) = common::real_models_and_clip("cap13_edit2.mp4") else { return };
-    let counts = count(&[clip], &models);
+    let counts = count(&[clip], &models, 1_500);
     let results: u32 = counts.values().flat_map(|s| s.values()).sum();
     assert!(results >= 5 || common::onnxruntime().is_none(), "{counts:?}");
     for kind in [Kind::FollowDot, Kind::Flash, Kind::Hand] {
@@ -116,5 +115,5 @@ fn no_recording_does() {
     if let Some(folder) = std::env::var_os("DEEPFAKE_CHALLENGE_CLIPS") {
         clips.extend(videos(Path::new(&folder)));
     }
-    count(&clips, &models);
+    count(&clips, &models, u32::MAX >> 1);
 }
