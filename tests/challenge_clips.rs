@@ -21,7 +21,7 @@ fn ask_all_the_time(
 ) -> Vec<(Kind, State, String)> {
     common::init();
     let line = format!(
-        "filesrc location=\"{}\" ! decodebin ! identity eos-after={pictures} ! videoconvert ! \
+        "filesrc location=\"{}\" ! decodebin ! videoconvert ! identity eos-after={pictures} ! \
          deepfakedetect name=detect mode=sync face-models=false report-interval=200000000 ! fakesink",
         clip.display()
     );
