@@ -6,7 +6,7 @@
 use super::imp::Detect;
 use super::shared::Moment;
 use crate::analysis::challenge::draws::ENOUGH;
-use crate::analysis::challenge::{Desk, Draws, Frame, Kind, Reason, Refusal, Report, Request};
+use crate::analysis::challenge::{Desk, Draws, Frame, Kind, Reason, Refusal, Report, Request, State};
 use crate::analysis::sampler::CHALLENGE_INTERVAL;
 use crate::lock::lock;
 use crate::message::CHALLENGE;
@@ -130,7 +130,8 @@ impl Detect {
         let request = read_request(kind, params)?;
         let mut bytes = [0; 4 * ENOUGH];
         getrandom::fill(&mut bytes).map_err(|e| Refusal::Random(e.to_string()))?;
-        let shared = self.shared().ok_or(Refusal::NotRunning)?;
+        let running = self.shared().filter(|s| !s.broken.load(Ordering::Acquire));
+        let shared = running.ok_or(Refusal::NotRunning)?;
         let report = shared.challenges.open(&request, &mut Draws::new(&bytes))?;
         // The next frame is looked at, not only the one after the sparse grid's next point.
         shared.interval.fetch_min(CHALLENGE_INTERVAL, Ordering::Relaxed);
@@ -140,7 +141,8 @@ impl Detect {
     /// Posts what has become of a challenge, outside of the analysis.
     pub(super) fn tell_challenge(&self, report: Report) {
         let pts = self.shared().map_or(NONE, |s| s.challenges.now.load(Ordering::Acquire));
-        let pts = if pts == NONE { report.issued } else { pts };
+        // Between opening and telling buffers may have passed.
+        let pts = if pts == NONE || report.state == State::Issued { report.issued } else { pts };
         let time = gst::ClockTime::from_nseconds(pts);
         let segment = self.segment_now();
         let segment = segment.as_ref().and_then(|s| s.downcast_ref::<gst::ClockTime>());

@@ -79,6 +79,10 @@ impl Desk {
         let kind = request.kind;
         let task = request.task(draws)?;
         let timeout = request.timeout(&task)?;
+        if self.pace > kind.slowest() {
+            let (needed, found) = (kind.slowest() / 1_000_000, self.pace / 1_000_000);
+            return Err(Refusal::TooSlow { kind, needed, found });
+        }
         let present = |s: &VecDeque<Sample>| s.back().is_some_and(|s| now.saturating_sub(s.pts) <= PRESENT);
         let known: Vec<u32> = self.faces.iter().filter(|(_, s)| present(s)).map(|(id, _)| *id).collect();
         let track_id = match (request.track_id, known.as_slice()) {
@@ -98,10 +102,6 @@ impl Desk {
         }
         if kind == Kind::FollowDot && !baseline.irises {
             return Err(Refusal::NoIrises);
-        }
-        if self.pace > kind.slowest() {
-            let (needed, found) = (kind.slowest() / 1_000_000, self.pace / 1_000_000);
-            return Err(Refusal::TooSlow { kind, needed, found });
         }
         let nonce = draws.nonce().ok_or_else(|| Refusal::Random("all are used up".into()))?;
         let judge: Box<dyn Judge> = match &task {
