@@ -50,7 +50,7 @@ fn ask_all_the_time(
     });
     pipeline.set_state(gst::State::Playing).unwrap();
     let mut results = Vec::new();
-    for message in bus.iter() {
+    for message in bus.iter_timed(gst::ClockTime::NONE) {
         match message.view() {
             gst::MessageView::Eos(_) => break,
             gst::MessageView::Error(e) => panic!("{}: {}", clip.display(), e.error()),

@@ -80,7 +80,7 @@ fn ask(
     let mut with_face = 0;
     // Names the challenge: only its own result is one.
     let mut nonce = None;
-    for bus_message in bus.iter() {
+    for bus_message in bus.iter_timed(gst::ClockTime::from_seconds(seconds.max(1))) {
         match bus_message.view() {
             gst::MessageView::Eos(_) => break,
             gst::MessageView::Error(e) => return Err(e.error().to_string().into()),

@@ -179,7 +179,8 @@ fn a_new_epoch_ends_it_and_old_frames_are_no_news() {
     // A frame of an epoch that nobody has announced.
     let (mut desk, now) = watched(&[1]);
     desk.open(&Request::new(Kind::Hand), now, &mut draws()).unwrap();
-    let frame = Frame { epoch: 5, pts: 1, faces: Some(&[still(1)]) };
+    let faces = [still(1)];
+    let frame = Frame { epoch: 5, pts: 1, faces: Some(&faces) };
     assert_eq!(desk.observe(&frame).map(|r| r.reason), Some(Reason::NewEpoch));
 }
 

@@ -83,7 +83,7 @@ pub(super) fn play(
     scene: impl FnOnce(&Report, &mut Chance) -> Scene,
 ) -> Report {
     let mut desk = Desk::default();
-    let mut look = |desk: &mut Desk, pts: u64, face: Option<Sample>| {
+    let look = |desk: &mut Desk, pts: u64, face: Option<Sample>| {
         let faces: Vec<Sample> = face.into_iter().collect();
         desk.observe(&Frame { epoch: 1, pts, faces: Some(&faces) })
     };
@@ -132,7 +132,7 @@ pub(super) fn passes(what: &str, n: u32, mut one: impl FnMut(&mut Chance) -> Rep
         *states.entry(format!("{} ({})", report.state, report.reason)).or_default() += 1;
         assert_ne!(report.state, State::Issued);
     }
-    let passed = states.iter().filter(|s| s.0.starts_with("passed")).map(|s| s.1).sum();
+    let passed: u32 = states.iter().filter(|s| s.0.starts_with("passed")).map(|s| s.1).sum();
     eprintln!("{what}: {passed} of {n} passed; {states:?}");
     passed
 }
