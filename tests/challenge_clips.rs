@@ -12,13 +12,8 @@ use gstreamer as gst;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Plays a recording, and asks for one challenge after the other; how each ended.
-fn ask_all_the_time(
-    library: &Path,
-    models: &Path,
-    clip: &Path,
-    kinds: &[Kind],
-) -> Vec<(Kind, State, String)> {
+/// Plays so many pictures of a recording, and asks for one challenge after the other; how each ended.
+fn ask_all_the_time(library: &Path, models: &Path, clip: &Path, pictures: u32) -> Vec<(Kind, State, String)> {
     common::init();
     let line = format!(
         "filesrc location=\"{}\" ! decodebin ! videoconvert ! identity eos-after={pictures} ! \
