@@ -221,7 +221,7 @@ fn other_colours_fail() {
                 if (ms / 120.0).floor() as i64 % 2 == 0 { [1.1, 1.0, 0.9] } else { [1.0; 3] }
             },
         );
-    assert_eq!((result.state, result.reason), (State::Failed, Reason::OtherAnswer), "{result:?}");
+    assert_eq!((result.state, result.reason), (State::Failed, Reason::NoReflection), "{result:?}");
     let all = told(&mut rig);
     let cancelled: Vec<_> = all.iter().filter(|r| r.nonce == first).map(|r| (r.state, r.reason)).collect();
     assert_eq!(cancelled, [(State::Issued, Reason::Issued), (State::Cancelled, Reason::NewEpoch)]);

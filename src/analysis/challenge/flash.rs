@@ -148,7 +148,8 @@ impl Flash {
         } else if change < FAINT {
             Ruling::new(State::NotSeen, Reason::NoReflection)
         } else {
-            Ruling::failed(Reason::OtherAnswer)
+            // Hues changed, but by no light of this screen.
+            Ruling::failed(Reason::NoReflection)
         };
         ruling.after(reflected.then_some(delay)).with([
             ("correlation", score),
