@@ -190,3 +190,48 @@ pub(super) fn keep_trace(
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::challenge::{Kind, Reason, Task};
+    use crate::analysis::mesh::FaceMesh;
+
+    #[test]
+    fn a_challenge_counts_once_and_only_if_the_calibration_says_what_it_is_worth() {
+        let calibration = Calibration::built_in().unwrap();
+        let mesh = FaceMesh { points: vec![[0.0; 3]; 478], presence: 1.0 };
+        let face = Face { track_id: 3, mesh, ..Face::default() };
+        let report = Report {
+            state: State::Failed,
+            nonce: String::new(),
+            kind: Kind::Blink,
+            track_id: 3,
+            epoch: 1,
+            issued: 0,
+            deadline: 1,
+            mirrored: false,
+            task: Task::Blink(3),
+            reason: Reason::NoAnswer,
+            text: "not done".into(),
+            latency_ms: None,
+            evidence: Default::default(),
+        };
+        let after = |state: State, worth: Option<&Outcomes>| {
+            let mut watch = Watch::new(3, 0, 13.0, &[], false);
+            watch.note(&Report { state, ..report.clone() }, worth);
+            for pts in [100_000_000, 200_000_000, 300_000_000] {
+                let (kind, calibration) = (MeshKind::V2, &calibration);
+                let scene = Scene { pts, size: (640.0, 480.0), kind, calibration, epoch: 1 };
+                watch.judge(&face, &scene, &mut None);
+            }
+            let note = watch.verdict.evidence.iter().find(|e| e.signal == "challenge-blink").cloned();
+            (watch.verdict.statistic, note.map(|n| n.llr))
+        };
+        let worth = Outcomes { family: Family::Presentation, passed_llr: -1.0, failed_llr: 2.5 };
+        assert_eq!(after(State::Failed, None), (0.0, Some(0.0)));
+        assert_eq!(after(State::Failed, Some(&worth)), (2.5, Some(2.5)));
+        assert_eq!(after(State::Passed, Some(&worth)), (0.0, Some(-1.0)));
+        assert_eq!(after(State::NotSeen, Some(&worth)), (0.0, Some(0.0)));
+    }
+}
