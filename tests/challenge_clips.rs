@@ -95,10 +95,9 @@ fn a_recording_does_not_know_what_is_asked() {
     let counts = count(&[clip], &models, 1_500);
     let results: u32 = counts.values().flat_map(|s| s.values()).sum();
     assert!(results >= 5 || common::onnxruntime().is_none(), "{counts:?}");
-    for kind in [Kind::FollowDot, Kind::Flash, Kind::Hand] {
-        let passed = counts.get(&kind).and_then(|s| s.get(&State::Passed));
-        assert_eq!(passed, None, "{kind}");
-    }
+    // Some by luck, of which `docs/challenges.md` tells; three of so few would be one time in a million.
+    let passed: u32 = counts.values().filter_map(|s| s.get(&State::Passed)).sum();
+    assert!(passed <= 2, "{counts:?}");
 }
 
 /// All clips: for the table in `docs/challenges.md`.
