@@ -94,7 +94,7 @@ fn a_recording_does_not_know_what_is_asked() {
     let Some((models, clip)) = common::real_models_and_clip("cap13_edit2.mp4") else { return };
     let counts = count(&[clip], &models, 1_500);
     let results: u32 = counts.values().flat_map(|s| s.values()).sum();
-    assert!(results >= 5 || common::onnxruntime().is_none(), "{counts:?}");
+    assert!(results >= 3 || common::onnxruntime().is_none(), "{counts:?}");
     // Some by luck, of which `docs/challenges.md` tells; three of so few would be one time in a million.
     let passed: u32 = counts.values().filter_map(|s| s.get(&State::Passed)).sum();
     assert!(passed <= 2, "{counts:?}");
