@@ -1,5 +1,5 @@
 //! What the elements post on the bus, as types: `deepfake-verdict`, `deepfake-alert`,
-//! `deepfake-provenance` and `deepfake-summary`.
+//! `deepfake-provenance`, `deepfake-challenge` and `deepfake-summary`.
 //!
 //! An application calls [`parse`] on every bus message. `docs/metadata.md` describes the fields.
 
@@ -14,6 +14,10 @@ use gst::prelude::*;
 use gstreamer as gst;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+mod challenge;
+
+pub use challenge::{CHALLENGE, ChallengeMessage};
 
 /// Name of [`VerdictMessage`]'s structure.
 pub const VERDICT: &str = "deepfake-verdict";
@@ -119,6 +123,9 @@ pub struct SummaryMessage {
     pub state: State,
     /// Stream time spent in each state, ns.
     pub time_in_state: BTreeMap<State, u64>,
+    /// How many challenges were `issued`, `passed`, `failed`, ...; empty where there were none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub challenges: BTreeMap<String, u32>,
 }
 
 /// What is known of a source of the stream: once it is known, and again when that changes.
@@ -149,6 +156,8 @@ pub enum DeepfakeMessage {
     Summary(SummaryMessage),
     #[serde(rename = "deepfake-provenance")]
     Provenance(ProvenanceMessage),
+    #[serde(rename = "deepfake-challenge")]
+    Challenge(ChallengeMessage),
 }
 
 impl DeepfakeMessage {
@@ -158,6 +167,7 @@ impl DeepfakeMessage {
             Self::Alert(m) => &m.header,
             Self::Summary(m) => &m.header,
             Self::Provenance(m) => &m.header,
+            Self::Challenge(m) => &m.header,
         }
     }
 
@@ -168,6 +178,7 @@ impl DeepfakeMessage {
             Self::Alert(m) => gst::Structure::from(m),
             Self::Summary(m) => gst::Structure::from(m),
             Self::Provenance(m) => gst::Structure::from(m),
+            Self::Challenge(m) => gst::Structure::from(m),
         };
         gst::message::Element::builder(structure).src(src).build()
     }
@@ -189,7 +200,8 @@ into_message!(
     Verdict(VerdictMessage),
     Alert(AlertMessage),
     Summary(SummaryMessage),
-    Provenance(ProvenanceMessage)
+    Provenance(ProvenanceMessage),
+    Challenge(ChallengeMessage)
 );
 
 /// Reads a bus message: `None` if it is not one of this plugin's (or of a kind this version does not know),
@@ -202,6 +214,7 @@ pub fn parse(message: &gst::MessageRef) -> Option<Result<DeepfakeMessage, Error>
         ALERT => AlertMessage::try_from(structure).map(Into::into),
         SUMMARY => SummaryMessage::try_from(structure).map(Into::into),
         PROVENANCE => ProvenanceMessage::try_from(structure).map(Into::into),
+        CHALLENGE => ChallengeMessage::try_from(structure).map(Into::into),
         _ => return None,
     })
 }
@@ -317,6 +330,13 @@ impl From<&SummaryMessage> for gst::Structure {
         s.set("worst-risk", m.worst_risk);
         s.set("state", m.state.name());
         s.set("time-in-state", times);
+        if !m.challenges.is_empty() {
+            let mut challenges = gst::Structure::new_empty("challenges");
+            for (state, count) in &m.challenges {
+                challenges.set(field_name(state).as_str(), *count);
+            }
+            s.set("challenges", challenges);
+        }
         s
     }
 }
@@ -333,6 +353,18 @@ impl TryFrom<&gst::StructureRef> for SummaryMessage {
         let state = |name: &str| {
             State::from_name(name)
                 .ok_or_else(|| Error::Value { field: "time-in-state", value: name.to_owned() })
+        };
+        let challenges = match s.has_field("challenges") {
+            true => field::<&gst::StructureRef>(s, "challenges")?
+                .iter()
+                .map(|(name, value)| {
+                    let count = value
+                        .get::<u32>()
+                        .map_err(|e| Error::Type { field: "challenges", detail: e.to_string() })?;
+                    Ok((name.to_string(), count))
+                })
+                .collect::<Result<_, Error>>()?,
+            false => BTreeMap::new(),
         };
         Ok(Self {
             header: read_header(s, SUMMARY)?,
@@ -353,6 +385,7 @@ impl TryFrom<&gst::StructureRef> for SummaryMessage {
                 .iter()
                 .map(|(name, value)| Ok((state(name.as_str())?, number(value, "time-in-state")?)))
                 .collect::<Result<_, Error>>()?,
+            challenges,
         })
     }
 }

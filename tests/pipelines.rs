@@ -119,6 +119,7 @@ fn every_file_is_covered() {
         "python/read_verdict.py",
         // Run by tests/redteam_run.rs.
         "redteam_ray.py",
+        "rust/challenge.rs",
         "rust/kyc.rs",
         "rust/scan.rs",
         "scan.sh",
@@ -234,6 +235,25 @@ fn kyc() {
     assert!(code == Some(3) && out.contains("no-face") && out.contains("decision: Refer"), "{all}");
     let (code, _, all) = finish(stage.command(stage.example("kyc")).arg("/nowhere.mp4"));
     assert!(code == Some(2) && all.contains("error:"), "{all}");
+}
+
+/// Nobody is in the picture: nobody is asked. Whoever is recorded does not hear what is asked.
+#[test]
+fn challenge() {
+    let Some(stage) = stage() else { return };
+    let program = stage.example("challenge");
+    let (code, out, all) = finish(stage.command(&program).arg(&stage.recording).arg("blink"));
+    assert!(code == Some(3) && out.contains("nobody"), "{all}");
+    let clip = root().join("models/fetched/clips/cap13_edit2.mp4");
+    if !clip.exists() {
+        eprintln!("SKIPPED: no clip; run `make clips`");
+        return;
+    }
+    let (code, out, all) = finish(stage.command(&program).arg(&clip).arg("hand"));
+    assert!(matches!(code, Some(1 | 3)) && out.contains("pass your hand"), "{all}");
+    assert!(out.contains("failed: ") || out.contains("not-seen: "), "{all}");
+    let (code, out, all) = finish(stage.command(&program).arg(&clip).arg("dance").arg("5"));
+    assert!(code == Some(3) && out.contains("no challenge `dance`"), "{all}");
 }
 
 #[test]

@@ -3,6 +3,8 @@
 //! Signals measure; this file, fitted on data by `make calibrate`, says how much more likely such a measurement
 //! is under attack than with a live person. The file in use travels with the results (version and digest).
 
+use super::challenge::Kind;
+use super::signals::Family;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use thiserror::Error;
@@ -121,12 +123,31 @@ impl Waiting {
     }
 }
 
+/// What the results of a challenge of one kind are worth: evidence that comes once a challenge.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Outcomes {
+    /// The attacks of which it speaks.
+    pub family: Family,
+    /// LLR of a challenge that was passed (negative: speaks for a live person) and of one that was failed, nats.
+    pub passed_llr: f64,
+    pub failed_llr: f64,
+}
+
+impl Outcomes {
+    fn check(&self) -> Option<&'static str> {
+        (!(-10.0..=0.0).contains(&self.passed_llr) || !(0.0..=10.0).contains(&self.failed_llr))
+            .then_some("passed-llr must be in -10..0 and failed-llr in 0..10")
+    }
+}
+
 /// How one signal is calibrated.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum SignalCalibration {
     Logistic(Logistic),
     Waiting(Waiting),
+    Outcomes(Outcomes),
 }
 
 /// The whole file.
@@ -153,6 +174,7 @@ impl Calibration {
             let fault = match one {
                 SignalCalibration::Logistic(l) => l.check(),
                 SignalCalibration::Waiting(w) => w.check(),
+                SignalCalibration::Outcomes(o) => o.check(),
             };
             if let Some(what) = fault {
                 return Err(CalibrationError::Invalid { signal: signal.clone(), what });
@@ -178,6 +200,14 @@ impl Calibration {
     pub fn waiting(&self, signal: &str) -> Option<&Waiting> {
         match self.signals.get(signal) {
             Some(SignalCalibration::Waiting(w)) => Some(w),
+            _ => None,
+        }
+    }
+
+    /// What results of that kind of challenge are worth; `None` means that they count for nothing.
+    pub fn challenge(&self, kind: Kind) -> Option<&Outcomes> {
+        match self.signals.get(&format!("challenge-{kind}")) {
+            Some(SignalCalibration::Outcomes(o)) => Some(o),
             _ => None,
         }
     }
@@ -220,6 +250,18 @@ mod tests {
         let seen: Vec<f64> = [0.0, 2.0, 10.0, 60.0, 1e4].iter().map(|t| w.llr(*t)).collect();
         assert!(seen[0].abs() < 1e-12 && seen.windows(2).all(|p| p[0] < p[1] || p[1] == 5.0));
         assert_eq!(w.llr(1e9), 5.0);
+    }
+
+    #[test]
+    fn challenges_count_only_where_the_file_says_what_they_are_worth() {
+        assert!(Kind::ALL.iter().all(|k| Calibration::built_in().unwrap().challenge(*k).is_none()));
+        let text = "[signal.challenge-flash]\nkind = 'outcomes'\nfamily = 'replay'\npassed-llr = -1.5\nfailed-llr = ";
+        let of = |llr: &str| Calibration::parse(&format!("{ONE}{text}{llr}\n"));
+        let calibration = of("2.0").unwrap();
+        let worth = calibration.challenge(Kind::Flash).unwrap();
+        assert_eq!((worth.family, worth.passed_llr, worth.failed_llr), (Family::Replay, -1.5, 2.0));
+        assert!(calibration.challenge(Kind::Blink).is_none());
+        assert!(of("11.0").unwrap_err().to_string().contains("challenge-flash"));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use super::alert::Judge;
 use super::calibration::Calibration;
 use super::chain::{Chain, ChainConfig, ChainError, Face, Meter, Stage};
+use super::challenge::{Report, Sample};
 use super::crop::FaceBox;
 use super::cusum::{Contribution, threshold};
 use super::fingerprint::Print;
@@ -46,6 +47,8 @@ pub struct Outcome {
     pub duplicate: bool,
     /// What networks said in this frame.
     pub scores: Vec<Score>,
+    /// The faces as challenges see them; none in a picture that is shown again.
+    pub samples: Vec<Sample>,
 }
 
 /// A signal's features at a frame, for fitting calibrations and for traces.
@@ -184,6 +187,7 @@ impl<M: FaceModels> Engine<M> {
         let stream_evidence = self.judge_stream(pts, prints);
         let print = prints.last().copied();
         let mut scores = Vec::new();
+        let mut samples = Vec::new();
         let duplicate = matches!((print, self.last_print), (Some(a), Some(b)) if a.1 == b.1);
         self.last_print = print;
         if duplicate {
@@ -220,6 +224,7 @@ impl<M: FaceModels> Engine<M> {
                     self.untold.extend(watch.judge(face, &scene, &mut self.traces));
                 }
             }
+            samples.extend(faces.iter().map(|f| Sample::of(f, pts)));
             self.watches.values_mut().filter(|w| w.last < pts).for_each(Watch::interrupt);
         }
         let verdict = Arc::new(self.verdict(pts, stream_evidence));
@@ -232,7 +237,17 @@ impl<M: FaceModels> Engine<M> {
             Phase::Patrol
         };
         let alerts = std::mem::take(&mut self.untold);
-        Ok(Outcome { verdict, alerts, phase, duplicate, scores })
+        Ok(Outcome { verdict, alerts, phase, duplicate, scores, samples })
+    }
+
+    /// A challenge was passed or failed: from the next frame on the face's evidence tells of it. It moves the face's sums
+    /// only if the calibration says what such a result is worth.
+    pub fn note_challenge(&mut self, report: &Report) {
+        if report.epoch == self.epoch
+            && let Some(watch) = self.watches.get_mut(&report.track_id)
+        {
+            watch.note(report, self.config.calibration.challenge(report.kind));
+        }
     }
 
     fn judge_stream(&mut self, pts: u64, prints: &[Print]) -> Vec<Evidence> {

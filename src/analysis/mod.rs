@@ -7,6 +7,7 @@ pub mod alert;
 pub mod align;
 pub mod calibration;
 pub mod chain;
+pub mod challenge;
 pub mod crop;
 pub mod cusum;
 pub mod detector;

@@ -69,6 +69,11 @@ impl Patch {
         Self { pixels: high_pass(&luma), roi: aligner.roi() }
     }
 
+    /// `SIDE` x `SIDE` numbers, or none for a patch that was not cut.
+    pub(crate) fn pixels(&self) -> &[f32] {
+        &self.pixels
+    }
+
     #[cfg(test)]
     pub(crate) fn from_pixels(luma: &[f32], roi: Roi) -> Self {
         Self { pixels: high_pass(luma), roi }

@@ -25,6 +25,8 @@ pub struct Rates {
 
 /// How long a new stream or face is watched densely, ns.
 pub const CALIBRATE_NS: u64 = 3_000_000_000;
+/// Nanoseconds between two analysed frames while a challenge is open, in every profile: a blink lasts 150 ms.
+pub const CHALLENGE_INTERVAL: u64 = 40_000_000;
 /// Share of the alert threshold from which sampling is dense again.
 pub const ALARM_RISK: f64 = 0.12;
 

@@ -1,8 +1,9 @@
 //! One face under watch: its signals, its networks, and what they amount to.
 
 use super::alert::Judge;
-use super::calibration::Calibration;
+use super::calibration::{Calibration, Outcomes};
 use super::chain::Face;
+use super::challenge::{Report, State};
 use super::cusum::Contribution;
 use super::engine::Trace;
 use super::models::MeshKind;
@@ -26,6 +27,9 @@ pub(super) struct Watch {
     /// The newest frame with the face in it, ns.
     pub last: u64,
     pub verdict: TrackVerdict,
+    /// The last challenge's result, and what it adds once.
+    challenge: Option<Evidence>,
+    impulse: Option<Contribution>,
 }
 
 /// What a watch needs to know beside the face.
@@ -53,7 +57,22 @@ impl Watch {
             judge: Judge::new(threshold),
             last: pts,
             verdict: TrackVerdict { track_id, ..TrackVerdict::default() },
+            challenge: None,
+            impulse: None,
         }
+    }
+
+    /// A challenge to this face has a result; without `worth` it is told and counts for nothing.
+    pub fn note(&mut self, report: &Report, worth: Option<&Outcomes>) {
+        let worth = worth.and_then(|w| match report.state {
+            State::Passed => Some((w.family, w.passed_llr)),
+            State::Failed => Some((w.family, w.failed_llr)),
+            _ => None,
+        });
+        let evidence = report.evidence(worth.map_or(0.0, |w| w.1));
+        let signal = Cow::Owned(evidence.signal.clone());
+        self.impulse = worth.map(|(family, gain)| Contribution { signal, family, gain });
+        self.challenge = Some(evidence);
     }
 
     /// The face was away, or the picture changed.
@@ -105,6 +124,8 @@ impl Watch {
                 take(spec.signal.clone().into(), spec.family, reading);
             }
         }
+        contributions.extend(self.impulse.take());
+        evidence.extend(self.challenge.clone());
         let mut evidence = strongest_first(evidence);
         let alert = self.judge.update(pts, &contributions, &evidence, scene.epoch, Some(face.track_id));
         if poor {
@@ -167,5 +188,50 @@ pub(super) fn keep_trace(
             llr: reading.llr,
             features: reading.features.clone(),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::challenge::{Kind, Reason, Task};
+    use crate::analysis::mesh::FaceMesh;
+
+    #[test]
+    fn a_challenge_counts_once_and_only_if_the_calibration_says_what_it_is_worth() {
+        let calibration = Calibration::built_in().unwrap();
+        let mesh = FaceMesh { points: vec![[0.0; 3]; 478], presence: 1.0 };
+        let face = Face { track_id: 3, mesh, ..Face::default() };
+        let report = Report {
+            state: State::Failed,
+            nonce: String::new(),
+            kind: Kind::Blink,
+            track_id: 3,
+            epoch: 1,
+            issued: 0,
+            deadline: 1,
+            mirrored: false,
+            task: Task::Blink(3),
+            reason: Reason::NoAnswer,
+            text: "not done".into(),
+            latency_ms: None,
+            evidence: Default::default(),
+        };
+        let after = |state: State, worth: Option<&Outcomes>| {
+            let mut watch = Watch::new(3, 0, 13.0, &[], false);
+            watch.note(&Report { state, ..report.clone() }, worth);
+            for pts in [100_000_000, 200_000_000, 300_000_000] {
+                let (kind, calibration) = (MeshKind::V2, &calibration);
+                let scene = Scene { pts, size: (640.0, 480.0), kind, calibration, epoch: 1 };
+                watch.judge(&face, &scene, &mut None);
+            }
+            let note = watch.verdict.evidence.iter().find(|e| e.signal == "challenge-blink").cloned();
+            (watch.verdict.statistic, note.map(|n| n.llr))
+        };
+        let worth = Outcomes { family: Family::Presentation, passed_llr: -1.0, failed_llr: 2.5 };
+        assert_eq!(after(State::Failed, None), (0.0, Some(0.0)));
+        assert_eq!(after(State::Failed, Some(&worth)), (2.5, Some(2.5)));
+        assert_eq!(after(State::Passed, Some(&worth)), (0.0, Some(-1.0)));
+        assert_eq!(after(State::NotSeen, Some(&worth)), (0.0, Some(0.0)));
     }
 }

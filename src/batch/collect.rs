@@ -56,7 +56,7 @@ impl Collector {
                 kept.provider = m.header.provider.clone();
             }
             // That a recording comes from a file is known.
-            DeepfakeMessage::Provenance(_) => {}
+            DeepfakeMessage::Provenance(_) | DeepfakeMessage::Challenge(_) => {}
         }
     }
 

@@ -6,10 +6,11 @@ use super::settings::Mode;
 use super::shared::{Job, Shared};
 use super::stats::{StopWatch, bump};
 use crate::analysis::chain::ChainError;
+use crate::analysis::challenge::Frame;
 use crate::analysis::engine::Engine;
 use crate::analysis::fingerprint::Print;
 use crate::analysis::profile::Profile;
-use crate::analysis::sampler::Governor;
+use crate::analysis::sampler::{CHALLENGE_INTERVAL, Governor};
 use crate::analysis::verdict::{Condition, Verdict};
 use crate::inference::{self, FaceModelSet};
 use crate::provenance::monitor::Eyes;
@@ -126,7 +127,7 @@ impl Analyst {
         self.shared.timings.add(&laps);
         self.shared.scores.add(&outcome.scores);
         self.governor.charge(cost);
-        let wanted = self.profile.rates().interval(outcome.phase);
+        let wanted = self.shared.challenges.interval(self.profile.rates().interval(outcome.phase));
         // A budget in wall time would make the result depend on the machine's mood: sync mode has none.
         let budget = if self.mode == Mode::Sync { 0 } else { self.shared.settings().cpu_budget };
         let interval = self.governor.interval(wanted, budget);
@@ -145,6 +146,13 @@ impl Analyst {
             self.publisher.alert(alert, job.moment);
         }
         self.publisher.verdict(&outcome.verdict, job.moment);
+        let faces = (!outcome.duplicate).then_some(outcome.samples.as_slice());
+        let seen = Frame { epoch: job.epoch, pts: job.moment.pts, faces };
+        let pace = self.governor.interval(CHALLENGE_INTERVAL, budget);
+        if let Some(report) = self.shared.challenges.observe(&seen, pace) {
+            self.engine.note_challenge(&report);
+            self.publisher.challenge(report, job.moment);
+        }
         Ok(())
     }
 }

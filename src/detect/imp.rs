@@ -1,6 +1,7 @@
 //! GObject behaviour of `deepfakedetect`.
 
 use super::analyst::{AnalysisError, Analyst};
+use super::challenge;
 use super::properties;
 use super::publish::Publisher;
 use super::scores::Scores;
@@ -11,6 +12,7 @@ use super::tap::Tap;
 use super::worker::{self, Worker};
 use crate::analysis::calibration::{BUILT_IN, Calibration};
 use crate::analysis::chain::ChainError;
+use crate::analysis::challenge::Reason;
 use crate::analysis::engine::{Engine, EngineConfig};
 use crate::analysis::models::{FaceModels, MeshKind};
 use crate::analysis::profile::Profile;
@@ -64,6 +66,8 @@ pub struct Detect {
     shared: Mutex<Option<Arc<Shared>>>,
     /// The segment last seen: the same one again starts no new epoch.
     segment: Mutex<Option<gst::Segment>>,
+    /// Of the present run.
+    publisher: Mutex<Option<Publisher>>,
 }
 
 #[glib::object_subclass]
@@ -91,7 +95,7 @@ impl ObjectImpl for Detect {
                     None
                 })
                 .build();
-            vec![reset]
+            vec![challenge::signal(), reset]
         });
         &SIGNALS
     }
@@ -183,6 +187,7 @@ impl BaseTransformImpl for Detect {
         *lock(&self.shared) = Some(Arc::clone(&shared));
         *lock(&self.segment) = None;
         let publisher = Publisher::new(&self.obj(), Arc::clone(&shared));
+        *lock(&self.publisher) = Some(publisher.clone());
         let monitor = self.monitor(&settings, &shared, &publisher)?;
         let eyes = monitor.as_ref().map(Monitor::eyes);
         let mut running = Running {
@@ -222,6 +227,8 @@ impl BaseTransformImpl for Detect {
     }
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
+        self.end_challenge(0, Reason::Stopped);
+        lock(&self.publisher).take();
         // Dropping joins the worker; the borrow ends first.
         let running = self.running.borrow_mut().take();
         drop(running);
@@ -231,6 +238,9 @@ impl BaseTransformImpl for Detect {
     fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
         let info = gst_video::VideoInfo::from_caps(incaps)
             .map_err(|e| gst::loggable_error!(CAT, "caps are no video: {e}"))?;
+        if let (Some(shared), Some(frame)) = (self.shared(), frame_duration(&info)) {
+            shared.challenges.set_frame(frame);
+        }
         let changed = self.running.borrow_mut().as_mut().is_none_or(|running| running.tap.set_info(info));
         // A renegotiation that ends where it began is no new stream.
         if changed {
@@ -253,6 +263,10 @@ impl BaseTransformImpl for Detect {
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
+        // An event that asks for a challenge has arrived: it goes no further.
+        if let Some(opened) = self.challenge_event(&event) {
+            return opened;
+        }
         match event.view() {
             gst::EventView::FlushStart(_) => {
                 if let Some(shared) = self.shared()
@@ -278,6 +292,13 @@ impl BaseTransformImpl for Detect {
         self.parent_sink_event(event)
     }
 
+    fn src_event(&self, event: gst::Event) -> bool {
+        match self.challenge_event(&event) {
+            Some(opened) => opened,
+            None => self.parent_src_event(event),
+        }
+    }
+
     fn generate_output(&self) -> Result<GenerateOutputSuccess, gst::FlowError> {
         let Some(mut buffer) = self.take_queued_buffer() else {
             return Ok(GenerateOutputSuccess::NoOutput);
@@ -296,6 +317,9 @@ impl BaseTransformImpl for Detect {
         }
         let segment = self.obj().segment();
         let tapped = tap.look(&buffer, segment.downcast_ref::<gst::ClockTime>());
+        if let Some(report) = tapped.overdue {
+            self.tell_challenge(report);
+        }
         if tapped.interlaced {
             gst::element_imp_warning!(
                 self,
@@ -347,14 +371,25 @@ impl BaseTransformImpl for Detect {
 }
 
 impl Detect {
-    fn shared(&self) -> Option<Arc<Shared>> {
+    pub(super) fn shared(&self) -> Option<Arc<Shared>> {
         lock(&self.shared).clone()
+    }
+
+    pub(super) fn publisher(&self) -> Option<Publisher> {
+        lock(&self.publisher).clone()
+    }
+
+    pub(super) fn segment_now(&self) -> Option<gst::Segment> {
+        lock(&self.segment).clone()
     }
 
     fn begin_epoch(&self, why: &str) {
         if let Some(shared) = self.shared() {
             gst::debug!(CAT, imp = self, "new epoch: {why}");
+            // Read before: the next buffer may begin the epoch as soon as it is wished for.
+            let next = shared.epoch.load(Ordering::Acquire) + 1;
             shared.new_epoch.store(true, Ordering::Release);
+            self.end_challenge(next, Reason::NewEpoch);
         }
     }
 
@@ -369,6 +404,11 @@ impl Detect {
             && !shared.mailbox.drain(DRAIN)
         {
             gst::warning!(CAT, imp = self, "end of stream before the last frame was analysed");
+        }
+        if let Some(shared) = self.shared()
+            && let Some(report) = shared.challenges.cancel(Reason::EndOfStream)
+        {
+            self.tell_challenge(report);
         }
         if let Some(publisher) = publisher {
             publisher.summary();
@@ -472,6 +512,12 @@ impl Detect {
             gst::warning!(CAT, imp = self, "analysis failed: {detail}");
         }
     }
+}
+
+/// Nanoseconds between two frames; `None` where the caps do not tell.
+fn frame_duration(info: &gst_video::VideoInfo) -> Option<u64> {
+    let (n, d) = (u64::try_from(info.fps().numer()).ok()?, u64::try_from(info.fps().denom()).ok()?);
+    (n > 0).then(|| 1_000_000_000 * d / n)
 }
 
 /// Where models may lie beside the plugin: in a source tree (`target/<profile>` two levels below `models`) and in an

@@ -4,6 +4,7 @@
 //! that lies between the two.
 
 mod analyst;
+mod challenge;
 mod imp;
 mod mailbox;
 mod properties;

@@ -2,8 +2,11 @@
 
 use super::Detect;
 use super::shared::{Moment, Shared};
+use crate::analysis::challenge::Report;
 use crate::analysis::verdict::{Alert, AlertKind, Condition, State, Verdict};
-use crate::message::{AlertMessage, DeepfakeMessage, Header, SummaryMessage, VerdictMessage};
+use crate::message::{
+    AlertMessage, ChallengeMessage, DeepfakeMessage, Header, SummaryMessage, VerdictMessage,
+};
 use gst::prelude::*;
 use gstreamer as gst;
 use std::sync::atomic::Ordering;
@@ -25,6 +28,7 @@ pub struct Tally {
     alerts: u32,
     first_alert: Option<u64>,
     time_in_state: std::collections::BTreeMap<State, u64>,
+    challenges: std::collections::BTreeMap<String, u32>,
 }
 
 /// Posts messages for one element; holds no lock while posting.
@@ -82,6 +86,14 @@ impl Publisher {
         let last = self.tally.lock().unwrap_or_else(PoisonError::into_inner).last_moment;
         let epoch = self.shared.epoch.load(Ordering::Acquire);
         Header { epoch, ..self.header(last) }
+    }
+
+    /// A challenge was opened or has its result: counted and posted.
+    pub fn challenge(&self, report: Report, moment: Moment) {
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        *tally.challenges.entry(report.state.name().to_owned()).or_default() += 1;
+        drop(tally);
+        self.post(&DeepfakeMessage::Challenge(ChallengeMessage::new(self.header(moment), report)));
     }
 
     /// There is a new verdict: counted always, posted on change and every `report-interval`.
@@ -145,6 +157,7 @@ impl Publisher {
             worst_risk: tally.worst_risk,
             state: tally.state,
             time_in_state: tally.time_in_state,
+            challenges: tally.challenges,
         };
         self.post(&DeepfakeMessage::Summary(summary));
     }

@@ -1,5 +1,6 @@
 //! All that lies between the streaming thread, the worker and the application's threads.
 
+use super::challenge::Challenges;
 use super::mailbox::Mailbox;
 use super::scores::Scores;
 use super::settings::Settings;
@@ -88,6 +89,7 @@ pub struct Shared {
     pub blocked: AtomicBool,
     /// What is known of the stream's source.
     pub source: ArcSwapOption<Source>,
+    pub challenges: Challenges,
     pub counters: Counters,
     pub timings: Timings,
     pub scores: Scores,
@@ -115,6 +117,7 @@ impl Shared {
             broken: AtomicBool::new(false),
             blocked: AtomicBool::new(false),
             source: ArcSwapOption::empty(),
+            challenges: Challenges::default(),
             counters: Counters::default(),
             timings: Timings::default(),
             scores: Scores::default(),

@@ -3,6 +3,7 @@
 
 use super::shared::{Job, Moment, Published, Shared};
 use super::stats::bump;
+use crate::analysis::challenge::Report;
 use crate::analysis::fingerprint::Fingerprint;
 use crate::analysis::sampler::Grid;
 use crate::meta;
@@ -41,6 +42,8 @@ pub struct Tapped {
     pub interlaced: bool,
     /// Say once that there is no time to go by.
     pub timeless: bool,
+    /// A challenge of which nobody has judged the answer in time.
+    pub overdue: Option<Report>,
 }
 
 impl Tap {
@@ -104,6 +107,7 @@ impl Tap {
         };
         self.now = Some(pts);
         self.expected = pts.saturating_add(frame_ns.unwrap_or_default());
+        tapped.overdue = shared.challenges.pass(pts);
         let print = VideoFrameRef::from_buffer_ref_readable(buffer, info)
             .ok()
             .and_then(|frame| view::with_view(&frame, Fingerprint::of).ok());

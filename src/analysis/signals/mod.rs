@@ -22,7 +22,8 @@ use super::quality::Quality;
 
 /// Kinds of attack that are weighed separately: a live-looking face speaks against a photo, but says nothing
 /// against a replayed recording of a live face.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Family {
     /// A flat or still picture of a face before the camera: print, screen, animated photo.
     Presentation,
