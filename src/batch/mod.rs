@@ -14,6 +14,8 @@ pub mod process;
 mod record;
 mod results;
 mod shown;
+#[cfg(feature = "c2pa")]
+mod signature;
 mod table;
 mod worker;
 

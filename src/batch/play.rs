@@ -11,7 +11,7 @@ use gstreamer as gst;
 use gstreamer_video as gst_video;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -38,6 +38,9 @@ pub struct Settings {
     /// Value of `extra-models`.
     #[serde(default)]
     pub extra_models: String,
+    /// Certificates (PEM) under which the signers of files are trusted.
+    #[serde(default)]
+    pub trust_anchors: Option<PathBuf>,
 }
 
 impl Settings {
@@ -78,6 +81,8 @@ struct Seen {
 /// # Errors
 /// Why the element does not start.
 pub fn check(settings: &Settings) -> Result<(), String> {
+    #[cfg(feature = "c2pa")]
+    super::signature::anchors(settings)?;
     let pipeline = launch(&format!("{} ! fakesink", settings.element()))?;
     let running = Running(pipeline);
     let element = settings.apply(&running.0)?;
@@ -125,6 +130,10 @@ pub fn play(
     if settings.seconds.is_none() && promised - scanned.duration_s > SHORTFALL.max(promised / 20.0) {
         let got = scanned.duration_s;
         scanned.note = Some(format!("cut off: {got:.1} s of video, its header promises {promised:.1} s"));
+    }
+    #[cfg(feature = "c2pa")]
+    if let Source::File(path) = source {
+        super::signature::look(path, settings, &mut scanned)?;
     }
     if settings.thumbnails {
         scanned.thumbnail =

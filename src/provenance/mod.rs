@@ -3,6 +3,7 @@
 //! `walk` finds the sources upstream, `identity` reads names and properties, [`device`] asks drivers ([`v4l2`], [`sysfs`],
 //! with what is [`known`] of makes), `pipewire` asks PipeWire, `webrtc` a call, `probes` and `pictures` look at what passes, `environment` at the machine;
 //! where it is wanted, `experiment` moves the camera's `controls` by a `hand` on a thread of its own;
+//! with the feature `c2pa`, `signature` has the signed history of a file read (`signed`) beside the stream;
 //! `monitor` leads them on a thread of its own, `report` is what comes of it, and `policy` says whether it is welcome.
 
 pub mod device;
@@ -32,6 +33,10 @@ pub mod policy;
 pub mod probes;
 #[cfg(feature = "plugin")]
 pub mod report;
+#[cfg(all(feature = "plugin", feature = "c2pa"))]
+mod signature;
+#[cfg(all(feature = "plugin", feature = "c2pa"))]
+pub mod signed;
 #[cfg(feature = "plugin")]
 pub mod tell;
 #[cfg(feature = "plugin")]

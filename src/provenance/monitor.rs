@@ -11,18 +11,21 @@ use super::pictures::{Forensics, Pictures};
 use super::policy::Policy;
 use super::probes::Probes;
 use super::report::SourceReport;
+#[cfg(feature = "c2pa")]
+use super::signature::SignatureOf;
 use super::timed::Timed;
 use super::walk::{Origin, origins};
 use super::webrtc;
 use crate::analysis::fingerprint::Print;
 use crate::analysis::frame::FrameView;
 use crate::analysis::provenance::Finding;
+use crate::lock::lock;
 use gst::prelude::*;
 use gstreamer as gst;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
@@ -59,7 +62,7 @@ impl Eyes {
     /// Not for the streaming thread: it costs a millisecond or so, five times a second of stream. `prints`: the fingerprints
     /// of all frames since the last call.
     pub fn see(&self, frame: &FrameView<'_>, pts: u64, prints: &[Print]) {
-        if let Some(forensics) = self.shared.forensics().as_mut() {
+        if let Some(forensics) = lock(&self.shared.forensics).as_mut() {
             forensics.see(frame, pts, prints);
         }
     }
@@ -92,14 +95,6 @@ struct Shared {
 }
 
 impl Shared {
-    fn bell(&self) -> MutexGuard<'_, Bell> {
-        self.bell.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn forensics(&self) -> MutexGuard<'_, Option<Forensics>> {
-        self.forensics.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// On the streaming thread, for every buffer.
     fn passed(&self, buffer: &gst::Buffer) {
         let kept = self.pictures.passed(buffer);
@@ -108,12 +103,19 @@ impl Shared {
         }
         let evaluate = self.is_due(buffer.pts());
         if kept || evaluate {
-            let mut bell = self.bell();
+            let mut bell = lock(&self.bell);
             bell.rung |= evaluate;
             bell.picture |= kept;
             drop(bell);
             self.ring.notify_one();
         }
+    }
+
+    /// Something was found out beside the stream.
+    #[cfg(feature = "c2pa")]
+    fn evaluate(&self) {
+        lock(&self.bell).rung = true;
+        self.ring.notify_one();
     }
 
     fn is_due(&self, pts: Option<gst::ClockTime>) -> bool {
@@ -212,7 +214,7 @@ impl Monitor {
 
     /// The newest report of every source of the stream.
     pub fn reports(&self) -> Vec<Arc<SourceReport>> {
-        self.shared.reports.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.shared.reports).clone()
     }
 }
 
@@ -221,7 +223,7 @@ impl Drop for Monitor {
         if let Some(probe) = self.probe.take() {
             self.pad.remove_probe(probe);
         }
-        self.shared.bell().quit = true;
+        lock(&self.shared.bell).quit = true;
         self.shared.ring.notify_one();
         if let Some(thread) = self.thread.take()
             && thread.thread().id() != std::thread::current().id()
@@ -241,6 +243,8 @@ struct Watched {
     probes: Probes,
     experiment: Option<Experiment>,
     call: Option<webrtc::Stats>,
+    #[cfg(feature = "c2pa")]
+    signature: Option<SignatureOf>,
     told: Option<Arc<SourceReport>>,
 }
 
@@ -257,7 +261,7 @@ struct Work {
 impl Work {
     fn run(&mut self) {
         loop {
-            let mut bell = self.shared.bell();
+            let mut bell = lock(&self.shared.bell);
             while !bell.rung && !bell.picture && !bell.quit {
                 bell = self.shared.ring.wait(bell).unwrap_or_else(PoisonError::into_inner);
             }
@@ -270,7 +274,7 @@ impl Work {
             // A defect in a check must not end the process; the source is then told of as before.
             let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                 if self.options.keep_pictures
-                    && let Some(forensics) = self.shared.forensics().as_mut()
+                    && let Some(forensics) = lock(&self.shared.forensics).as_mut()
                 {
                     forensics.look(&self.shared.pictures);
                 }
@@ -293,7 +297,7 @@ impl Work {
                 let watched = kept.unwrap_or_else(|| self.watch(origin));
                 self.watched.push(watched);
             }
-            *self.shared.forensics() = match self.watched.as_slice() {
+            *lock(&self.shared.forensics) = match self.watched.as_slice() {
                 [only] => Some(Forensics::new(&only.origin, &only.identity, self.options.controls)),
                 _ => None,
             };
@@ -302,7 +306,7 @@ impl Work {
             self.experiment();
         }
         let environment = self.environment();
-        let pictures = self.shared.forensics().as_ref().map(Forensics::findings).unwrap_or_default();
+        let pictures = lock(&self.shared.forensics).as_ref().map(Forensics::findings).unwrap_or_default();
         let mut reports = Vec::new();
         for watched in &mut self.watched {
             let mut findings = watched.fixed.clone();
@@ -311,6 +315,8 @@ impl Work {
             findings.extend(pictures.iter().cloned());
             findings.extend(watched.call.as_ref().map(|call| call.finding(&mut watched.device)));
             findings.extend(watched.experiment.as_ref().map(Experiment::finding));
+            #[cfg(feature = "c2pa")]
+            findings.extend(watched.signature.as_mut().map(|s| s.finding(&mut watched.device)));
             let mut report = SourceReport::new(watched.identity.clone(), watched.device.clone(), findings);
             report.violation = self.options.policy.violation(&report);
             let report = Arc::new(report);
@@ -321,7 +327,7 @@ impl Work {
             reports.push((report, news));
         }
         let all: Vec<_> = reports.iter().map(|(report, _)| Arc::clone(report)).collect();
-        self.shared.reports.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&all);
+        lock(&self.shared.reports).clone_from(&all);
         for (report, _) in reports.iter().filter(|(_, news)| *news) {
             (self.listener)(&all, report);
         }
@@ -360,7 +366,23 @@ impl Work {
         }
         let probes = Probes::attach(&origin, &identity);
         let call = webrtc::Stats::of(&origin.bins);
-        Watched { origin, identity, device, fixed, probes, experiment: None, call, told: None }
+        #[cfg(feature = "c2pa")]
+        let signature = SignatureOf::origin(&origin, PATIENCE, self.options.policy.anchors(), {
+            let shared = Arc::clone(&self.shared);
+            move || shared.evaluate()
+        });
+        Watched {
+            origin,
+            identity,
+            device,
+            fixed,
+            probes,
+            experiment: None,
+            call,
+            #[cfg(feature = "c2pa")]
+            signature,
+            told: None,
+        }
     }
 
     /// One more step with the controls of the only source; pictures that several sources have mixed answer to none.
@@ -383,8 +405,8 @@ impl Work {
         // A stream without times leads nothing on, so nothing is begun.
         let now = self.shared.newest.load(Ordering::Relaxed);
         if now > 0 && !experiment.is_over() {
-            let trace = self.shared.forensics().as_ref().map(Forensics::trace).unwrap_or_default();
-            experiment.advance(now, &trace);
+            let trace = || lock(&self.shared.forensics).as_ref().map(Forensics::trace).unwrap_or_default();
+            experiment.advance(now, trace);
         }
     }
 
