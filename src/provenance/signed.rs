@@ -14,6 +14,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use thiserror::Error;
+use x509_parser::pem::Pem;
 
 /// A file is no longer than this, bytes: all of it is hashed, and some formats are read into memory.
 const MAX_BYTES: u64 = 1 << 30;
@@ -84,11 +85,16 @@ fn context(anchors: Option<&str>) -> Result<Context, c2pa::Error> {
 /// # Errors
 /// What is wrong with them.
 pub fn check_anchors(anchors: &str) -> Result<(), SignedError> {
-    let ends = anchors.matches("-----END CERTIFICATE-----").count();
-    if ends == 0 || anchors.matches("-----BEGIN CERTIFICATE-----").count() != ends {
-        return Err(SignedError::Anchors("not a list of certificates in PEM form".into()));
+    let mut count = 0;
+    for pem in Pem::iter_from_buffer(anchors.as_bytes()) {
+        count += 1;
+        let wrong = |e: &dyn std::fmt::Display| SignedError::Anchors(format!("certificate {count}: {e}"));
+        pem.map_err(|e| wrong(&e))?.parse_x509().map_err(|e| wrong(&e))?;
     }
-    context(Some(anchors)).map(drop).map_err(|e| SignedError::Anchors(e.to_string()))
+    if count == 0 {
+        return Err(SignedError::Anchors("no certificate in PEM form".into()));
+    }
+    Ok(())
 }
 
 /// Reads and checks the history in a file. Takes up to half a minute: call it on a thread of its own, and set `stop` when
@@ -209,8 +215,10 @@ mod tests {
     fn what_is_no_list_of_certificates_is_no_anchor() {
         assert!(check_anchors("").is_err());
         assert!(check_anchors("-----BEGIN CERTIFICATE-----\nAAAA\n").is_err());
-        let garbage = "-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n";
-        assert!(check_anchors(garbage).is_err());
+        for body in ["!!", "AAAA", ""] {
+            let garbage = format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n");
+            assert!(check_anchors(&garbage).is_err(), "{body}");
+        }
     }
 
     #[test]
