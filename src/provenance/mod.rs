@@ -4,7 +4,7 @@
 //! with what is [`known`] of makes), `pipewire` asks PipeWire, `webrtc` a call, `probes` and `pictures` look at what passes, `environment` at the machine;
 //! where it is wanted, `experiment` moves the camera's `controls` by a `hand` on a thread of its own;
 //! with the feature `c2pa`, `signature` has the signed history of a file read (`signed`) beside the stream;
-//! `monitor` leads them on a thread of its own, `report` is what comes of it, and `policy` says whether it is welcome.
+//! `watched` is all of that for one source; `monitor` leads them on a thread of its own, `report` is what comes of it, and `policy` says whether it is welcome.
 
 pub mod device;
 pub mod known;
@@ -43,6 +43,8 @@ pub mod tell;
 pub mod timed;
 #[cfg(feature = "plugin")]
 pub mod walk;
+#[cfg(feature = "plugin")]
+mod watched;
 #[cfg(feature = "plugin")]
 mod webrtc;
 #[cfg(feature = "plugin")]

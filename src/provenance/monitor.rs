@@ -6,31 +6,22 @@
 
 use super::controls;
 use super::experiment::Experiment;
-use super::identity::Identity;
 use super::pictures::{Forensics, Pictures};
 use super::policy::Policy;
-use super::probes::Probes;
 use super::report::SourceReport;
-#[cfg(feature = "c2pa")]
-use super::signature::SignatureOf;
-use super::timed::Timed;
 use super::walk::{Origin, origins};
-use super::webrtc;
+use super::watched::{PATIENCE, Watched};
 use crate::analysis::fingerprint::Print;
 use crate::analysis::frame::FrameView;
 use crate::analysis::provenance::Finding;
 use crate::lock::lock;
 use gst::prelude::*;
 use gstreamer as gst;
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
-use std::time::Duration;
 
-/// How long a driver or a service may take to answer.
-const PATIENCE: Duration = Duration::from_secs(3);
 /// Stream time between two evaluations, ns.
 const INTERVAL: u64 = 1_000_000_000;
 /// Buffers between two evaluations of a stream without times.
@@ -233,21 +224,6 @@ impl Drop for Monitor {
     }
 }
 
-/// One source that is being watched.
-struct Watched {
-    origin: Origin,
-    identity: Identity,
-    device: BTreeMap<String, String>,
-    /// Those that are made once: of names, drivers, services.
-    fixed: Vec<Finding>,
-    probes: Probes,
-    experiment: Option<Experiment>,
-    call: Option<webrtc::Stats>,
-    #[cfg(feature = "c2pa")]
-    signature: Option<SignatureOf>,
-    told: Option<Arc<SourceReport>>,
-}
-
 /// The thread's own.
 struct Work {
     pad: gst::Pad,
@@ -305,19 +281,11 @@ impl Work {
         if self.options.controls {
             self.experiment();
         }
-        let environment = self.environment();
-        let pictures = lock(&self.shared.forensics).as_ref().map(Forensics::findings).unwrap_or_default();
+        let mut beside = self.environment();
+        beside.extend(lock(&self.shared.forensics).as_ref().map(Forensics::findings).unwrap_or_default());
         let mut reports = Vec::new();
         for watched in &mut self.watched {
-            let mut findings = watched.fixed.clone();
-            findings.extend(environment.iter().cloned());
-            findings.extend(watched.probes.findings());
-            findings.extend(pictures.iter().cloned());
-            findings.extend(watched.call.as_ref().map(|call| call.finding(&mut watched.device)));
-            findings.extend(watched.experiment.as_ref().map(Experiment::finding));
-            #[cfg(feature = "c2pa")]
-            findings.extend(watched.signature.as_mut().map(|s| s.finding(&mut watched.device)));
-            let mut report = SourceReport::new(watched.identity.clone(), watched.device.clone(), findings);
+            let mut report = watched.report(&beside);
             report.violation = self.options.policy.violation(&report);
             let report = Arc::new(report);
             let news = watched.told.as_ref().is_none_or(|told| told.differs(&report));
@@ -333,56 +301,15 @@ impl Work {
         }
     }
 
-    /// Looks at a new source: its names, its device, and probes on its way.
+    /// Looks at a new source.
     fn watch(&self, origin: Origin) -> Watched {
-        let identity = Identity::of(&origin);
-        let mut fixed = identity.findings();
-        let mut device = BTreeMap::new();
-        let node = identity.v4l2_node().map(str::to_owned);
-        if let Some(node) = node {
-            let path = std::path::PathBuf::from(&node);
-            let ask = move || super::device::inspect(&path, &super::device::Roots::default());
-            match Timed::run("deepfake-device", PATIENCE, ask) {
-                Ok(found) => {
-                    device = found.facts.texts();
-                    fixed.extend(found.findings);
-                }
-                Err(error) => {
-                    fixed.push(Finding::not_readable("v4l2-driver", format!("{node}: {error}")));
-                }
-            }
-        }
-        if identity.factory == "pipewiresrc" {
-            let element = origin.element.clone();
-            match Timed::run("deepfake-pipewire", PATIENCE, move || super::pipewire::node(&element)) {
-                Ok((facts, findings)) => {
-                    device.extend(facts);
-                    fixed.extend(findings);
-                }
-                Err(error) => {
-                    fixed.push(Finding::not_readable("pipewire-node", error.to_string()));
-                }
-            }
-        }
-        let probes = Probes::attach(&origin, &identity);
-        let call = webrtc::Stats::of(&origin.bins);
+        let watched = Watched::new(origin);
         #[cfg(feature = "c2pa")]
-        let signature = SignatureOf::origin(&origin, PATIENCE, self.options.policy.anchors(), {
+        let watched = watched.with_signature(self.options.policy.anchors(), {
             let shared = Arc::clone(&self.shared);
             move || shared.evaluate()
         });
-        Watched {
-            origin,
-            identity,
-            device,
-            fixed,
-            probes,
-            experiment: None,
-            call,
-            #[cfg(feature = "c2pa")]
-            signature,
-            told: None,
-        }
+        watched
     }
 
     /// One more step with the controls of the only source; pictures that several sources have mixed answer to none.
