@@ -303,13 +303,13 @@ impl Work {
 
     /// Looks at a new source.
     fn watch(&self, origin: Origin) -> Watched {
-        let watched = Watched::new(origin);
         #[cfg(feature = "c2pa")]
-        let watched = watched.with_signature(self.options.policy.anchors(), {
+        {
             let shared = Arc::clone(&self.shared);
-            move || shared.evaluate()
-        });
-        watched
+            Watched::new(origin).with_signature(self.options.policy.anchors(), move || shared.evaluate())
+        }
+        #[cfg(not(feature = "c2pa"))]
+        Watched::new(origin)
     }
 
     /// One more step with the controls of the only source; pictures that several sources have mixed answer to none.
