@@ -11,6 +11,9 @@ mod elements;
 mod pipewire;
 #[path = "provenance/resent.rs"]
 mod resent;
+#[cfg(feature = "c2pa")]
+#[path = "provenance/signed.rs"]
+mod signed;
 #[path = "provenance/variants.rs"]
 mod variants;
 #[path = "provenance/ways.rs"]
@@ -36,6 +39,9 @@ fn pipeline(description: &str) -> Option<gst::Pipeline> {
         Err(error) => panic!("{description}: {error}"),
     }
 }
+
+/// What `udpsrc` must be told of the packets that `rtpjpegpay` makes.
+const JPEG_RTP: &str = "application/x-rtp,media=video,encoding-name=JPEG,clock-rate=90000,payload=26";
 
 /// What came over a pipeline's bus.
 #[derive(Default)]

@@ -17,6 +17,8 @@ mod record;
 mod results;
 mod running;
 mod shown;
+#[cfg(feature = "c2pa")]
+mod signature;
 mod table;
 mod worker;
 

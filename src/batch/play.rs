@@ -14,7 +14,7 @@ use gstreamer as gst;
 use gstreamer_video as gst_video;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -41,6 +41,9 @@ pub struct Settings {
     /// Value of `extra-models`.
     #[serde(default)]
     pub extra_models: String,
+    /// Certificates (PEM) under which the signers of files are trusted.
+    #[serde(default)]
+    pub trust_anchors: Option<PathBuf>,
 }
 
 impl Settings {
@@ -72,6 +75,8 @@ struct Seen {
 /// # Errors
 /// Why the element does not start.
 pub fn check(settings: &Settings) -> Result<(), String> {
+    #[cfg(feature = "c2pa")]
+    super::signature::anchors(settings)?;
     let running = Running::launch(&format!("{} ! fakesink", settings.element()))?;
     let element = settings.apply(&running)?;
     match element.set_state(gst::State::Paused) {
@@ -128,6 +133,10 @@ pub fn play(
     if settings.seconds.is_none() && promised - scanned.duration_s > SHORTFALL.max(promised / 20.0) {
         let got = scanned.duration_s;
         scanned.note = Some(format!("cut off: {got:.1} s of video, its header promises {promised:.1} s"));
+    }
+    #[cfg(feature = "c2pa")]
+    if let Source::File(path) = source {
+        super::signature::look(path, settings, &mut scanned)?;
     }
     Ok(Outcome::Scanned(Box::new(scanned)))
 }

@@ -1,6 +1,7 @@
 //! What is kept of a recording: one line of the results.
 
 use super::play::Settings;
+use crate::analysis::source::signed::Signed;
 use crate::analysis::verdict::{Condition, State};
 use crate::provenance::recorded::SourceNote;
 use serde::{Deserialize, Serialize};
@@ -113,6 +114,9 @@ pub struct Scanned {
     pub wall_s: f64,
     /// What is odd about the recording, though it was scanned (it is cut off, say), or how it is damaged.
     pub note: Option<String>,
+    /// The file's signed history, where the program was built to look at it (feature `c2pa`). It does not count in `score`.
+    #[serde(default)]
+    pub signed: Option<Signed>,
     pub models: Vec<String>,
     pub provider: String,
     /// What each network that watches a face said by itself, by the model's name.

@@ -43,6 +43,10 @@ struct Cli {
     /// and are evaluated one by one.
     #[arg(long, value_name = "PATHS", default_value = "")]
     extra_models: String,
+    /// Certificates (PEM) under which the signers of recordings with a signed history (C2PA) are trusted.
+    #[cfg(feature = "c2pa")]
+    #[arg(long, value_name = "FILE")]
+    trust_anchors: Option<PathBuf>,
     /// Look at no more than the first seconds of each stream [default: all of a file, 60 of a URI].
     #[arg(long, value_name = "S", value_parser = seconds)]
     seconds: Option<f64>,
@@ -141,6 +145,10 @@ fn run(cli: &Cli) -> Result<usize, Error> {
         seconds: cli.seconds,
         thumbnails: cli.thumbnails,
         extra_models: cli.extra_models.clone(),
+        #[cfg(feature = "c2pa")]
+        trust_anchors: cli.trust_anchors.clone(),
+        #[cfg(not(feature = "c2pa"))]
+        trust_anchors: None,
     };
     // What is wrong with the call is told before hours of work.
     let items = batch::items(&cli.inputs)?;

@@ -170,7 +170,7 @@ fn play(cli: &Cli, description: &str) -> Result<Vec<SourceReport>, String> {
     }
     let bus = pipeline.bus().ok_or("the pipeline has no bus")?;
     let mut reports: BTreeMap<String, SourceReport> = BTreeMap::new();
-    let mut failure = None;
+    let (mut failure, mut ended) = (None, false);
     let started = pipeline.set_state(gst::State::Playing).is_ok();
     let until = Instant::now() + Duration::from_secs_f64(cli.seconds.clamp(0.1, 86_400.0));
     loop {
@@ -185,8 +185,12 @@ fn play(cli: &Cli, description: &str) -> Result<Vec<SourceReport>, String> {
                 failure = Some(e.error().to_string());
                 break;
             }
-            gst::MessageView::Eos(_) => break,
+            gst::MessageView::Eos(_) => ended = true,
             _ => {}
+        }
+        // A stream may be over before all is known of it.
+        if ended && !reports.is_empty() && !reports.values().any(SourceReport::is_pending) {
+            break;
         }
         if !started && left.is_zero() {
             break;

@@ -43,16 +43,12 @@ impl ObjectSubclass for CameraProvenance {
 impl ObjectImpl for CameraProvenance {
     fn properties() -> &'static [glib::ParamSpec] {
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            let [policy, probe_environment, probe_controls] = tell::properties();
+            let [policy, probe_environment, probe_controls, session_id] = tell::properties();
             vec![
                 policy,
                 probe_environment,
                 probe_controls,
-                glib::ParamSpecString::builder("session-id")
-                    .nick("Session")
-                    .blurb("The application's name for the call, carried by every message")
-                    .mutable_playing()
-                    .build(),
+                session_id,
                 gst::ParamSpecArray::builder("sources")
                     .nick("Sources")
                     .blurb("The newest report of every source, with the fields of the deepfake-provenance message")

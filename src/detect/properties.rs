@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 /// All properties. Those that are not "changeable in PLAYING" are read when the element starts.
 pub fn all() -> Vec<ParamSpec> {
-    let [policy, probe_environment, probe_controls] = tell::properties();
+    let [policy, probe_environment, probe_controls, session_id] = tell::properties();
     vec![
         glib::ParamSpecEnum::builder_with_default::<Mode>("mode", Mode::default())
             .nick("Mode")
@@ -99,11 +99,7 @@ pub fn all() -> Vec<ParamSpec> {
             .default_value(DEFAULT_REPORT_INTERVAL)
             .mutable_playing()
             .build(),
-        glib::ParamSpecString::builder("session-id")
-            .nick("Session")
-            .blurb("The application's name for the call, carried by every message")
-            .mutable_playing()
-            .build(),
+        session_id,
         glib::ParamSpecEnum::builder_with_default::<OnError>("on-error", OnError::default())
             .nick("On error")
             .blurb("Whether a failing analysis stops the stream (fail) or lets it pass with a warning (pass)")

@@ -146,8 +146,9 @@ impl Experiment {
         self.hand.is_none()
     }
 
-    /// Goes on, `pts` being the newest picture's time. Call it about once a second of stream time.
-    pub fn advance(&mut self, pts: u64, trace: &Trace) {
+    /// Goes on, `pts` being the newest picture's time. Call it about once a second of stream time. `trace` is asked for
+    /// when a control's steps are over.
+    pub fn advance(&mut self, pts: u64, trace: impl FnOnce() -> Trace) {
         let result = match self.running.take() {
             None => self.begin_next(pts),
             Some(running) => self.go_on(running, pts, trace),
@@ -179,7 +180,7 @@ impl Experiment {
         Ok(())
     }
 
-    fn go_on(&mut self, running: Running, pts: u64, trace: &Trace) -> Result<(), TimedError> {
+    fn go_on(&mut self, running: Running, pts: u64, trace: impl FnOnce() -> Trace) -> Result<(), TimedError> {
         let since = running.ended.or_else(|| running.steps.last().map(|s| s.pts)).unwrap_or(pts);
         let Some(passed) = pts.checked_sub(since).filter(|passed| *passed <= INTERRUPTED) else {
             self.end(Finding::nothing(CHECK, "the stream was interrupted while controls were being moved"));
@@ -187,7 +188,7 @@ impl Experiment {
         };
         match running.ended {
             Some(end) if passed > response::MAX_DELAY => {
-                let answer = response::answer(trace, &running.steps, end, running.knob.quantity);
+                let answer = response::answer(&trace(), &running.steps, end, running.knob.quantity);
                 self.answers.push((running.knob.name, answer));
                 self.begin_next(pts)
             }

@@ -92,7 +92,7 @@ fn play(fake: &Fake, experiment: &mut Experiment, luma: impl Fn(&Fake) -> f64) -
         if experiment.is_over() {
             break;
         }
-        experiment.advance(pts, &trace);
+        experiment.advance(pts, || trace.clone());
         for n in 1..=5u64 {
             pts = second * SECOND + n * SECOND / 5;
             let grain =
@@ -161,12 +161,12 @@ fn a_stop_and_an_interruption_put_everything_back() {
         let mut experiment = fake.experiment();
         let mut second = 10;
         while fake.value(EXPOSURE) == 200 {
-            experiment.advance(second * SECOND, &Trace::default());
+            experiment.advance(second * SECOND, Trace::default);
             second += 1;
         }
         if interrupted {
             // The stream's times went back.
-            experiment.advance(0, &Trace::default());
+            experiment.advance(0, Trace::default);
             assert!(experiment.is_over() && experiment.finding().reason.contains("interrupted"));
         }
         drop(experiment);
@@ -208,7 +208,7 @@ fn a_driver_that_hangs_is_left_and_still_puts_everything_back() {
     let camera = Hanging { inner: fake.clone(), calls: 0, hold, _gone: gone };
     let mut experiment = Experiment::new(Duration::from_millis(50), 0, move || Ok(Box::new(camera)));
     for second in 0..3 {
-        experiment.advance(second * SECOND, &Trace::default());
+        experiment.advance(second * SECOND, Trace::default);
     }
     assert!(experiment.is_over());
     let finding = experiment.finding();

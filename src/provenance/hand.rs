@@ -2,9 +2,9 @@
 //! gave the orders, this thread is the one that puts things back.
 
 use super::controls::{Controls, Touch};
-use super::timed::TimedError;
+use super::timed::{TimedError, wait};
 use std::io;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
@@ -44,10 +44,7 @@ impl Hand {
         };
         let thread = Builder::new().name("deepfake-control".into()).spawn(work).map_err(|e| e.to_string())?;
         let hand = Self { orders: Some(orders), ended, thread: Some(thread), patience };
-        match opened.recv_timeout(patience) {
-            Ok(answer) => answer.map(|()| hand),
-            Err(_) => Err(TimedError::Silent(patience).to_string()),
-        }
+        wait(&opened, patience).map_err(|e| e.to_string())?.map(|()| hand)
     }
 
     /// Has something done on the thread.
@@ -60,17 +57,14 @@ impl Hand {
             let _ = answer.send(order(touch));
         });
         self.orders.as_ref().and_then(|o| o.try_send(order).ok()).ok_or(TimedError::Failed)?;
-        answered.recv_timeout(self.patience).map_err(|e| match e {
-            RecvTimeoutError::Timeout => TimedError::Silent(self.patience),
-            RecvTimeoutError::Disconnected => TimedError::Failed,
-        })
+        wait(&answered, self.patience)
     }
 }
 
 impl Drop for Hand {
     fn drop(&mut self) {
         self.orders = None;
-        let gone = matches!(self.ended.recv_timeout(self.patience), Err(RecvTimeoutError::Disconnected));
+        let gone = matches!(wait(&self.ended, self.patience), Err(TimedError::Failed));
         if let Some(thread) = self.thread.take().filter(|_| gone) {
             let _ = thread.join();
         }

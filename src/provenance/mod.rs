@@ -3,7 +3,8 @@
 //! `walk` finds the sources upstream, `identity` reads names and properties, [`device`] asks drivers ([`v4l2`], [`sysfs`],
 //! with what is [`known`] of makes), `pipewire` asks PipeWire, `webrtc` a call, `probes` and `pictures` look at what passes, `environment` at the machine;
 //! where it is wanted, `experiment` moves the camera's `controls` by a `hand` on a thread of its own;
-//! `monitor` leads them on a thread of its own (`recorded` makes some of them of a recording, without one), `report` is what comes of it, and `policy` says whether it is welcome.
+//! with the feature `c2pa`, `signature` has the signed history of a file read (`signed`) beside the stream;
+//! `watched` is all of that for one source; `monitor` leads them on a thread of its own (`recorded` makes some of them of a recording, without one), `report` is what comes of it, and `policy` says whether it is welcome.
 
 pub mod device;
 pub mod known;
@@ -34,12 +35,18 @@ pub mod probes;
 pub mod recorded;
 #[cfg(feature = "plugin")]
 pub mod report;
+#[cfg(all(feature = "plugin", feature = "c2pa"))]
+mod signature;
+#[cfg(all(feature = "plugin", feature = "c2pa"))]
+pub mod signed;
 #[cfg(feature = "plugin")]
 pub mod tell;
 #[cfg(feature = "plugin")]
 pub mod timed;
 #[cfg(feature = "plugin")]
 pub mod walk;
+#[cfg(feature = "plugin")]
+mod watched;
 #[cfg(feature = "plugin")]
 mod webrtc;
 #[cfg(feature = "plugin")]

@@ -6,28 +6,22 @@
 
 use super::controls;
 use super::experiment::Experiment;
-use super::identity::Identity;
 use super::pictures::{Forensics, Pictures};
 use super::policy::Policy;
-use super::probes::Probes;
 use super::report::SourceReport;
-use super::timed::Timed;
 use super::walk::{Origin, origins};
-use super::webrtc;
+use super::watched::{PATIENCE, Watched};
 use crate::analysis::fingerprint::Print;
 use crate::analysis::frame::FrameView;
 use crate::analysis::provenance::Finding;
+use crate::lock::lock;
 use gst::prelude::*;
 use gstreamer as gst;
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
-use std::time::Duration;
 
-/// How long a driver or a service may take to answer.
-const PATIENCE: Duration = Duration::from_secs(3);
 /// Stream time between two evaluations, ns.
 const INTERVAL: u64 = 1_000_000_000;
 /// Buffers between two evaluations of a stream without times.
@@ -59,7 +53,7 @@ impl Eyes {
     /// Not for the streaming thread: it costs a millisecond or so, five times a second of stream. `prints`: the fingerprints
     /// of all frames since the last call.
     pub fn see(&self, frame: &FrameView<'_>, pts: u64, prints: &[Print]) {
-        if let Some(forensics) = self.shared.forensics().as_mut() {
+        if let Some(forensics) = lock(&self.shared.forensics).as_mut() {
             forensics.see(frame, pts, prints);
         }
     }
@@ -92,14 +86,6 @@ struct Shared {
 }
 
 impl Shared {
-    fn bell(&self) -> MutexGuard<'_, Bell> {
-        self.bell.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn forensics(&self) -> MutexGuard<'_, Option<Forensics>> {
-        self.forensics.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// On the streaming thread, for every buffer.
     fn passed(&self, buffer: &gst::Buffer) {
         let kept = self.pictures.passed(buffer);
@@ -108,12 +94,19 @@ impl Shared {
         }
         let evaluate = self.is_due(buffer.pts());
         if kept || evaluate {
-            let mut bell = self.bell();
+            let mut bell = lock(&self.bell);
             bell.rung |= evaluate;
             bell.picture |= kept;
             drop(bell);
             self.ring.notify_one();
         }
+    }
+
+    /// Something was found out beside the stream.
+    #[cfg(feature = "c2pa")]
+    fn evaluate(&self) {
+        lock(&self.bell).rung = true;
+        self.ring.notify_one();
     }
 
     fn is_due(&self, pts: Option<gst::ClockTime>) -> bool {
@@ -212,7 +205,7 @@ impl Monitor {
 
     /// The newest report of every source of the stream.
     pub fn reports(&self) -> Vec<Arc<SourceReport>> {
-        self.shared.reports.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.shared.reports).clone()
     }
 }
 
@@ -221,7 +214,7 @@ impl Drop for Monitor {
         if let Some(probe) = self.probe.take() {
             self.pad.remove_probe(probe);
         }
-        self.shared.bell().quit = true;
+        lock(&self.shared.bell).quit = true;
         self.shared.ring.notify_one();
         if let Some(thread) = self.thread.take()
             && thread.thread().id() != std::thread::current().id()
@@ -229,19 +222,6 @@ impl Drop for Monitor {
             let _ = thread.join();
         }
     }
-}
-
-/// One source that is being watched.
-struct Watched {
-    origin: Origin,
-    identity: Identity,
-    device: BTreeMap<String, String>,
-    /// Those that are made once: of names, drivers, services.
-    fixed: Vec<Finding>,
-    probes: Probes,
-    experiment: Option<Experiment>,
-    call: Option<webrtc::Stats>,
-    told: Option<Arc<SourceReport>>,
 }
 
 /// The thread's own.
@@ -257,7 +237,7 @@ struct Work {
 impl Work {
     fn run(&mut self) {
         loop {
-            let mut bell = self.shared.bell();
+            let mut bell = lock(&self.shared.bell);
             while !bell.rung && !bell.picture && !bell.quit {
                 bell = self.shared.ring.wait(bell).unwrap_or_else(PoisonError::into_inner);
             }
@@ -270,7 +250,7 @@ impl Work {
             // A defect in a check must not end the process; the source is then told of as before.
             let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                 if self.options.keep_pictures
-                    && let Some(forensics) = self.shared.forensics().as_mut()
+                    && let Some(forensics) = lock(&self.shared.forensics).as_mut()
                 {
                     forensics.look(&self.shared.pictures);
                 }
@@ -293,7 +273,7 @@ impl Work {
                 let watched = kept.unwrap_or_else(|| self.watch(origin));
                 self.watched.push(watched);
             }
-            *self.shared.forensics() = match self.watched.as_slice() {
+            *lock(&self.shared.forensics) = match self.watched.as_slice() {
                 [only] => Some(Forensics::new(&only.origin, &only.identity, self.options.controls)),
                 _ => None,
             };
@@ -301,17 +281,11 @@ impl Work {
         if self.options.controls {
             self.experiment();
         }
-        let environment = self.environment();
-        let pictures = self.shared.forensics().as_ref().map(Forensics::findings).unwrap_or_default();
+        let mut beside = self.environment();
+        beside.extend(lock(&self.shared.forensics).as_ref().map(Forensics::findings).unwrap_or_default());
         let mut reports = Vec::new();
         for watched in &mut self.watched {
-            let mut findings = watched.fixed.clone();
-            findings.extend(environment.iter().cloned());
-            findings.extend(watched.probes.findings());
-            findings.extend(pictures.iter().cloned());
-            findings.extend(watched.call.as_ref().map(|call| call.finding(&mut watched.device)));
-            findings.extend(watched.experiment.as_ref().map(Experiment::finding));
-            let mut report = SourceReport::new(watched.identity.clone(), watched.device.clone(), findings);
+            let mut report = watched.report(&beside);
             report.violation = self.options.policy.violation(&report);
             let report = Arc::new(report);
             let news = watched.told.as_ref().is_none_or(|told| told.differs(&report));
@@ -321,46 +295,21 @@ impl Work {
             reports.push((report, news));
         }
         let all: Vec<_> = reports.iter().map(|(report, _)| Arc::clone(report)).collect();
-        self.shared.reports.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&all);
+        lock(&self.shared.reports).clone_from(&all);
         for (report, _) in reports.iter().filter(|(_, news)| *news) {
             (self.listener)(&all, report);
         }
     }
 
-    /// Looks at a new source: its names, its device, and probes on its way.
+    /// Looks at a new source.
     fn watch(&self, origin: Origin) -> Watched {
-        let identity = Identity::of(&origin);
-        let mut fixed = identity.findings();
-        let mut device = BTreeMap::new();
-        let node = identity.v4l2_node().map(str::to_owned);
-        if let Some(node) = node {
-            let path = std::path::PathBuf::from(&node);
-            let ask = move || super::device::inspect(&path, &super::device::Roots::default());
-            match Timed::run("deepfake-device", PATIENCE, ask) {
-                Ok(found) => {
-                    device = found.facts.texts();
-                    fixed.extend(found.findings);
-                }
-                Err(error) => {
-                    fixed.push(Finding::not_readable("v4l2-driver", format!("{node}: {error}")));
-                }
-            }
+        #[cfg(feature = "c2pa")]
+        {
+            let shared = Arc::clone(&self.shared);
+            Watched::new(origin).with_signature(self.options.policy.anchors(), move || shared.evaluate())
         }
-        if identity.factory == "pipewiresrc" {
-            let element = origin.element.clone();
-            match Timed::run("deepfake-pipewire", PATIENCE, move || super::pipewire::node(&element)) {
-                Ok((facts, findings)) => {
-                    device.extend(facts);
-                    fixed.extend(findings);
-                }
-                Err(error) => {
-                    fixed.push(Finding::not_readable("pipewire-node", error.to_string()));
-                }
-            }
-        }
-        let probes = Probes::attach(&origin, &identity);
-        let call = webrtc::Stats::of(&origin.bins);
-        Watched { origin, identity, device, fixed, probes, experiment: None, call, told: None }
+        #[cfg(not(feature = "c2pa"))]
+        Watched::new(origin)
     }
 
     /// One more step with the controls of the only source; pictures that several sources have mixed answer to none.
@@ -383,8 +332,8 @@ impl Work {
         // A stream without times leads nothing on, so nothing is begun.
         let now = self.shared.newest.load(Ordering::Relaxed);
         if now > 0 && !experiment.is_over() {
-            let trace = self.shared.forensics().as_ref().map(Forensics::trace).unwrap_or_default();
-            experiment.advance(now, &trace);
+            let trace = || lock(&self.shared.forensics).as_ref().map(Forensics::trace).unwrap_or_default();
+            experiment.advance(now, trace);
         }
     }
 

@@ -119,12 +119,12 @@ impl Forensics {
 
     fn observe(&mut self, frame: &FrameView<'_>, pts: u64) {
         self.inner.observe_frame(frame, pts, None);
-        if let Some(trace) = self.trace.as_mut().filter(|t| t.wants(pts)) {
+        if let Some(trace) = &mut self.trace {
             trace.push(Sample::of(frame, pts));
         }
     }
 
-    /// How bright and how sharp the pictures were.
+    /// How bright and how sharp the pictures were; a copy.
     pub fn trace(&self) -> Trace {
         self.trace.clone().unwrap_or_default()
     }

@@ -1,6 +1,7 @@
 //! What PipeWire says of the node behind a `pipewiresrc`: a device's, or another program's stream.
 
 use super::identity::{clean, text_property};
+use super::timed::Timed;
 use crate::analysis::provenance::{Class, Finding};
 use gstreamer as gst;
 use serde::Deserialize;
@@ -8,7 +9,7 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The check's name.
 const CHECK: &str = "pipewire-node";
@@ -71,29 +72,18 @@ fn dump() -> Result<Vec<u8>, String> {
     let child = Command::new(TOOL).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
     let mut child = child.map_err(|e| format!("{TOOL} (Debian package pipewire-bin) cannot be run: {e}"))?;
     let output = child.stdout.take();
-    let reader = std::thread::Builder::new().name("deepfake-pw-dump".into()).spawn(move || {
+    let read = Timed::run("deepfake-pw-dump", PATIENCE, move || {
         let mut text = Vec::new();
         let read = output.map(|o| o.take(MAX_BYTES).read_to_end(&mut text));
         matches!(read, Some(Ok(_))).then_some(text)
     });
-    let since = Instant::now();
-    let ended = loop {
-        match child.try_wait() {
-            Ok(Some(status)) => break Ok(status.success()),
-            Ok(None) if since.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(20)),
-            Ok(None) => break Err(format!("PipeWire does not answer within {PATIENCE:?}")),
-            Err(e) => break Err(e.to_string()),
-        }
-    };
-    if ended.is_err() {
-        // It may have ended meanwhile; either way it is gone, and with it the pipe that the reader waits at.
-        let _ = child.kill();
-        let _ = child.wait();
-    }
-    let text = reader.map_err(|e| e.to_string())?.join().ok().flatten();
-    match (ended?, text) {
-        (true, Some(text)) => Ok(text),
-        _ => Err(format!("{TOOL} reaches no PipeWire: is it running for this user?")),
+    // It has said all that it has to say, or its time is over; without it the pipe ends, and so does a reader that waits.
+    let _ = child.kill();
+    let _ = child.wait();
+    match read {
+        Ok(Some(text)) if !text.is_empty() => Ok(text),
+        Ok(_) => Err(format!("{TOOL} reaches no PipeWire: is it running for this user?")),
+        Err(error) => Err(format!("PipeWire: {error}")),
     }
 }
 

@@ -5,9 +5,11 @@
 
 use super::report::SourceReport;
 use crate::analysis::provenance::Class;
+use crate::analysis::source::signed::{Made, Signature, UNREAD};
 use serde::Deserialize;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use thiserror::Error;
 use toml::Spanned;
 use wildmatch::WildMatch;
@@ -21,7 +23,7 @@ classes = [\"virtual\"]
 [minimum]
 confidence = 0.9
 ";
-/// A policy file is no longer than this, bytes.
+/// A policy file, or one that it names, is no longer than this, bytes.
 const MAX_BYTES: u64 = 256 * 1024;
 
 /// Why a policy cannot be used. `place` is the file and, where it is known, the line.
@@ -64,6 +66,13 @@ struct Lists {
     usb: Option<Vec<Spanned<String>>>,
     names: Option<Vec<Spanned<String>>>,
     locations: Option<Vec<Spanned<String>>>,
+    signatures: Option<Vec<Spanned<String>>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Signatures {
+    trust_anchors: Option<Spanned<PathBuf>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -87,6 +96,8 @@ struct File {
     deny: Lists,
     #[serde(default)]
     minimum: Minimum,
+    #[serde(default)]
+    signatures: Signatures,
 }
 
 /// One kind of things that patterns speak of.
@@ -105,23 +116,33 @@ pub struct Policy {
     unknown: Unknown,
     allow: Option<Vec<Class>>,
     deny: Vec<Class>,
-    patterns: [Patterns; 4],
+    patterns: [Patterns; 5],
     /// A class counts as known from this probability on.
     confidence: f64,
     /// More evidence of injection than this is a violation, nats.
     max_injection: Option<f64>,
+    /// Where the certificates lie under which signers of files are trusted, and the certificates, once read (PEM).
+    anchors_file: Option<PathBuf>,
+    anchors: Option<Arc<str>>,
 }
 
 impl Policy {
     /// Reads a policy file.
     pub fn load(path: &Path) -> Result<Self, PolicyError> {
-        let failed = |source| PolicyError::Read { path: path.to_path_buf(), source };
-        let bytes = std::fs::metadata(path).map_err(failed)?.len();
-        if bytes > MAX_BYTES {
-            return Err(PolicyError::TooLong { path: path.to_path_buf(), bytes });
+        let mut policy = Self::parse(&text(path)?, &path.display().to_string())?;
+        if let Some(file) = &policy.anchors_file {
+            let file = path.parent().unwrap_or(Path::new("")).join(file);
+            let anchors = text(&file)?;
+            checked(&anchors)
+                .map_err(|message| PolicyError::Invalid { place: file.display().to_string(), message })?;
+            policy.anchors = Some(anchors.into());
         }
-        let text = std::fs::read_to_string(path).map_err(failed)?;
-        Self::parse(&text, &path.display().to_string())
+        Ok(policy)
+    }
+
+    /// The certificates (PEM) under which signers of files are trusted, if the policy file names some.
+    pub fn anchors(&self) -> Option<&Arc<str>> {
+        self.anchors.as_ref()
     }
 
     /// The policy in force without a file.
@@ -168,6 +189,22 @@ impl Policy {
                 return Err(invalid(Some(id.span()), message));
             }
         }
+        let named = [&file.allow.signatures, &file.deny.signatures].into_iter().flatten().flatten();
+        for name in named.clone() {
+            let made = Made::ALL.iter().map(|made| made.name());
+            let known: Vec<_> = Signature::ALL.iter().map(|s| s.name()).chain([UNREAD]).chain(made).collect();
+            if !known.contains(&name.get_ref().as_str()) {
+                let message = format!("no signature `{}`; there are {}", name.get_ref(), known.join(", "));
+                return Err(invalid(Some(name.span()), message));
+            }
+        }
+        let anchors = &file.signatures.trust_anchors;
+        if let Some(span) = named.map(Spanned::span).chain(anchors.as_ref().map(Spanned::span)).next()
+            && !cfg!(feature = "c2pa")
+        {
+            let message = "this build checks no signatures: build it with the feature c2pa";
+            return Err(invalid(Some(span), message.to_owned()));
+        }
         let patterns = |what, allow: &Option<Vec<Spanned<String>>>, deny: &Option<Vec<Spanned<String>>>| {
             let read = |list: &Vec<Spanned<String>>| -> Vec<WildMatch> {
                 list.iter().map(|s| WildMatch::new(&s.get_ref().to_lowercase())).collect()
@@ -200,9 +237,12 @@ impl Policy {
                 patterns("usb", &allow.usb, &deny.usb),
                 patterns("name", &allow.names, &deny.names),
                 patterns("location", &allow.locations, &deny.locations),
+                patterns("signature", &allow.signatures, &deny.signatures),
             ],
             confidence,
             max_injection,
+            anchors_file: anchors.as_ref().map(|a| a.get_ref().clone()),
+            anchors: None,
         })
     }
 
@@ -243,6 +283,24 @@ impl Policy {
             (Some(_), class) => Some(format!("sources of class {class} are not among those allowed")),
         }
     }
+}
+
+/// The text of a file that is not too long.
+fn text(path: &Path) -> Result<String, PolicyError> {
+    let failed = |source| PolicyError::Read { path: path.to_path_buf(), source };
+    let bytes = std::fs::metadata(path).map_err(failed)?.len();
+    if bytes > MAX_BYTES {
+        return Err(PolicyError::TooLong { path: path.to_path_buf(), bytes });
+    }
+    std::fs::read_to_string(path).map_err(failed)
+}
+
+/// Whether certificates can be used; without the feature no policy comes so far.
+fn checked(anchors: &str) -> Result<(), String> {
+    #[cfg(feature = "c2pa")]
+    super::signed::check_anchors(anchors).map_err(|e| e.to_string())?;
+    let _ = anchors;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -92,3 +92,28 @@ proptest! {
         }
     }
 }
+
+#[cfg(feature = "c2pa")]
+#[test]
+fn signatures_are_allowed_and_denied_by_name() {
+    let policy = "schema = 1\n[allow]\nsignatures = [\"trusted\"]\n[deny]\nsignatures = [\"generated\"]\n";
+    let of = |facts: &[(&str, &str)]| violates(policy, &report(Class::File, facts, &[]));
+    assert_eq!(of(&[("signature", "trusted"), ("declared", "captured")]), None);
+    for signature in ["untrusted", "broken", "none", "unread"] {
+        assert!(of(&[("signature", signature)]).is_some());
+    }
+    assert!(of(&[("signature", "trusted"), ("declared", "generated")]).is_some());
+    // A source that is no file has no signature, and one that is being looked at has none yet.
+    assert_eq!(of(&[]), None);
+    let unknown = Policy::parse("schema = 1\n[deny]\nsignatures = [\"fake\"]\n", "p.toml").unwrap_err();
+    assert!(unknown.to_string().contains("line 3") && unknown.to_string().contains("broken"), "{unknown}");
+}
+
+#[cfg(not(feature = "c2pa"))]
+#[test]
+fn a_build_that_checks_no_signatures_takes_no_policy_that_asks_for_them() {
+    for text in ["[deny]\nsignatures = [\"broken\"]\n", "[signatures]\ntrust-anchors = \"a.pem\"\n"] {
+        let error = Policy::parse(&format!("schema = 1\n{text}"), "p.toml").unwrap_err().to_string();
+        assert!(error.contains("line 3") && error.contains("feature c2pa"), "{error}");
+    }
+}

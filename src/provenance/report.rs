@@ -2,6 +2,7 @@
 
 use super::identity::Identity;
 use crate::analysis::provenance::{Class, Finding, Outcome, Source, weigh};
+use crate::analysis::source::signed;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +15,7 @@ pub struct SourceReport {
     pub confidence: f64,
     /// Log-likelihood ratio of an injected source against an honest one of the same claim, nats.
     pub injection: f64,
-    /// What is known of the device or node behind it (`driver`, `card`, `bus-info`, `usb-id`, `controller`, ...).
+    /// What is known of the device, node or file behind it (`driver`, `card`, `bus-info`, `usb-id`, `signature`, ...).
     pub device: BTreeMap<String, String>,
     /// The strongest first.
     pub findings: Vec<Finding>,
@@ -71,9 +72,15 @@ impl SourceReport {
                 names.extend(property(&["device-name", "camera-name", "target-object"]));
                 names
             }
+            "signature" => device(&["signature", "declared"]),
             "location" => property(&["location", "uri", "device", "path", "socket-path"]),
             _ => Vec::new(),
         }
+    }
+
+    /// Whether something that was asked of this source has not been answered yet.
+    pub fn is_pending(&self) -> bool {
+        self.findings.iter().any(|f| f.check == signed::CHECK) && !self.device.contains_key("signature")
     }
 
     /// The checks that found something, by name.

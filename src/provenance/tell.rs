@@ -13,8 +13,8 @@ use std::sync::Arc;
 /// Sources whose violation is remembered.
 const MAX_STANDING: usize = 64;
 
-/// The properties that every element with a monitor has: `policy`, `probe-environment` and `probe-controls`.
-pub fn properties() -> [glib::ParamSpec; 3] {
+/// The properties that every element with a monitor has: `policy`, `probe-environment`, `probe-controls` and `session-id`.
+pub fn properties() -> [glib::ParamSpec; 4] {
     [
         glib::ParamSpecString::builder("policy")
             .nick("Policy")
@@ -30,6 +30,11 @@ pub fn properties() -> [glib::ParamSpec; 3] {
             .nick("Move the controls")
             .blurb("Move exposure, gain, brightness or focus of a V4L2 camera and see whether the pictures answer; visible for up to 40 s")
             .mutable_ready()
+            .build(),
+        glib::ParamSpecString::builder("session-id")
+            .nick("Session")
+            .blurb("The application's name for the call, carried by every message")
+            .mutable_playing()
             .build(),
     ]
 }

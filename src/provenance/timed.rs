@@ -1,7 +1,9 @@
-//! Questions to drivers and services, which may never answer.
+//! Questions to drivers, services and files, which may never answer.
 
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::thread::Builder;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 use thiserror::Error;
 
@@ -17,14 +19,21 @@ pub enum TimedError {
     Thread(#[from] std::io::Error),
 }
 
+/// Waits for an answer; [`TimedError::Failed`] if whoever owes it is gone.
+pub(super) fn wait<T>(answered: &Receiver<T>, patience: Duration) -> Result<T, TimedError> {
+    answered.recv_timeout(patience).map_err(|e| match e {
+        RecvTimeoutError::Timeout => TimedError::Silent(patience),
+        RecvTimeoutError::Disconnected => TimedError::Failed,
+    })
+}
+
 /// See [`Timed::run`].
 #[derive(Debug)]
 pub struct Timed;
 
 impl Timed {
     /// Asks on a thread of its own. One that has answered is joined; one that hangs in a driver cannot be, so it is left
-    /// behind and ends when the driver lets it go. That is the one exception to joining every thread, and it happens at
-    /// most once a source.
+    /// behind and ends when the driver lets it go.
     pub fn run<T: Send + 'static>(
         name: &str,
         patience: Duration,
@@ -35,16 +44,62 @@ impl Timed {
             // Nobody waits any more: the answer is not wanted.
             let _ = answer.send(ask());
         })?;
-        match answered.recv_timeout(patience) {
-            Ok(value) => {
-                let _ = thread.join();
-                Ok(value)
-            }
-            Err(RecvTimeoutError::Disconnected) => {
-                let _ = thread.join();
-                Err(TimedError::Failed)
-            }
-            Err(RecvTimeoutError::Timeout) => Err(TimedError::Silent(patience)),
+        let result = wait(&answered, patience);
+        if !matches!(result, Err(TimedError::Silent(_))) {
+            let _ = thread.join();
+        }
+        result
+    }
+}
+
+/// A question that takes its time while its asker goes on. Dropping it tells the thread to stop, and waits for that no
+/// longer than the patience.
+#[derive(Debug)]
+pub struct Asked<T> {
+    answered: Receiver<T>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+    patience: Duration,
+}
+
+impl<T: Send + 'static> Asked<T> {
+    /// Asks on a thread of its own, with a mark that is set when the answer is not wanted any more. `answered` is called
+    /// there when the answer can be taken.
+    pub fn start(
+        name: &str,
+        patience: Duration,
+        ask: impl FnOnce(&AtomicBool) -> T + Send + 'static,
+        answered: impl FnOnce() + Send + 'static,
+    ) -> Result<Self, TimedError> {
+        let (answer, taken) = sync_channel(1);
+        let stop = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&stop);
+        let thread = Builder::new().name(name.into()).spawn(move || {
+            let _ = answer.send(ask(&told));
+            answered();
+        })?;
+        Ok(Self { answered: taken, stop, thread: Some(thread), patience })
+    }
+
+    /// The answer, once; `None` while it is not there.
+    pub fn answer(&self) -> Option<Result<T, TimedError>> {
+        match wait(&self.answered, Duration::ZERO) {
+            Err(TimedError::Silent(_)) => None,
+            result => Some(result),
+        }
+    }
+}
+
+impl<T> Drop for Asked<T> {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut end = wait(&self.answered, self.patience);
+        // An answer that nobody took lies before the end.
+        if end.is_ok() {
+            end = wait(&self.answered, self.patience);
+        }
+        if let Some(thread) = self.thread.take().filter(|_| matches!(end, Err(TimedError::Failed))) {
+            let _ = thread.join();
         }
     }
 }
@@ -53,15 +108,39 @@ impl Timed {
 mod tests {
     use super::*;
 
+    const PATIENCE: Duration = Duration::from_secs(20);
+
     #[test]
     fn answers_come_back_and_silence_ends() {
-        let patience = Duration::from_secs(20);
-        assert_eq!(Timed::run("t", patience, || 7).ok(), Some(7));
-        let panicked: Result<(), _> = Timed::run("t", patience, || std::panic::resume_unwind(Box::new(())));
+        assert_eq!(Timed::run("t", PATIENCE, || 7).ok(), Some(7));
+        let panicked: Result<(), _> = Timed::run("t", PATIENCE, || std::panic::resume_unwind(Box::new(())));
         assert!(matches!(panicked, Err(TimedError::Failed)));
         let (hold, held) = sync_channel::<()>(0);
         let silent = Timed::run("t", Duration::from_millis(1), move || held.recv().is_ok());
         assert!(matches!(silent, Err(TimedError::Silent(_))));
         drop(hold);
+    }
+
+    #[test]
+    fn a_long_question_is_answered_once_and_stops_when_dropped() {
+        let (ring, rung) = sync_channel(1);
+        let asked = Asked::start("t", PATIENCE, |_| 7, move || ring.send(()).unwrap()).unwrap();
+        rung.recv_timeout(PATIENCE).unwrap();
+        assert!(matches!(asked.answer(), Some(Ok(7))));
+        // Nothing but the end comes after the answer.
+        assert!(!matches!(asked.answer(), Some(Ok(_))));
+        drop(asked);
+
+        let (ended, end) = sync_channel(1);
+        let until_stopped = move |stop: &AtomicBool| {
+            while !stop.load(Ordering::Relaxed) {
+                std::thread::yield_now();
+            }
+            ended.send(()).unwrap();
+        };
+        let asked = Asked::start("t", PATIENCE, until_stopped, || ()).unwrap();
+        assert!(asked.answer().is_none());
+        drop(asked);
+        end.try_recv().unwrap();
     }
 }

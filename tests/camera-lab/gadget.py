@@ -1,21 +1,47 @@
-"""A USB camera made of software, with the ids, strings and interfaces of a Logitech C920: a USB-level injection.
+"""USB cameras made of software, with the ids, strings and interfaces of webcams: a USB-level injection.
 
-It speaks through the kernel's gadgetfs, so every descriptor is its own, and its pictures go over a bulk endpoint, which
-dummy_hcd can carry (it cannot carry the isochronous ones of usb_f_uvc). Run as `gadget.py FOLDER`, where gadgetfs is
-mounted, it plays the camera until it is stopped.
+They speak through the kernel's gadgetfs, so every descriptor is their own, and their pictures go over a bulk endpoint,
+which dummy_hcd can carry (it cannot carry the isochronous ones of usb_f_uvc). Run as `gadget.py FOLDER CAMERA`, where
+gadgetfs is mounted, it plays one of CAMERAS until it is stopped.
 """
 
 import errno
 import itertools
 import os
+import random
 import struct
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
-VENDOR, PRODUCT, RELEASE = 0x046D, 0x082D, 0x0011
-STRINGS = {1: "A1B2C3D4", 2: "HD Pro Webcam C920"}
+
+@dataclass(frozen=True)
+class Camera:
+    """What the device says of itself, and how its pictures come."""
+
+    vendor: int
+    product: int
+    release: int
+    serial: str
+    name: str
+    # Deviation of the pictures' times, seconds, and of the clock's rate.
+    jitter: float = 0.0
+    drift: float = 0.0
+    # Pictures after which the film begins anew; 0: never.
+    film: int = 0
+
+
+CAMERAS = {
+    "c920": Camera(0x046D, 0x082D, 0x0011, "A1B2C3D4", "HD Pro Webcam C920"),
+    # Times as a camera's.
+    "built-in": Camera(
+        0x04F2, 0xB6DD, 0x0203, "0001", "Integrated Camera", jitter=0.003, drift=4e-5
+    ),
+    # A short film, again and again.
+    "c270": Camera(0x046D, 0x0825, 0x0012, "8E5C1A20", "HD Webcam C270", jitter=0.003, film=20),
+}
 WIDTH, HEIGHT, INTERVAL = 160, 120, 666666
 FRAME = WIDTH * HEIGHT * 2
 PAYLOAD = 16384
@@ -58,10 +84,9 @@ def endpoint(size):
     return descriptor(5, "BBHB", ENDPOINT, 2, size, 0)
 
 
-def device():
-    return descriptor(
-        1, "HBBBBHHHBBBB", 0x0200, 0xEF, 2, 1, 64, VENDOR, PRODUCT, RELEASE, 0, 2, 1, 1
-    )
+def device(camera):
+    ids = camera.vendor, camera.product, camera.release
+    return descriptor(1, "HBBBBHHHBBBB", 0x0200, 0xEF, 2, 1, 64, *ids, 0, 2, 1, 1)
 
 
 def configuration(size):
@@ -100,7 +125,7 @@ def negotiated():
     return struct.pack("<HBBIHHHHHII", 1, 1, 1, INTERVAL, 0, 0, 0, 0, 32, FRAME, PAYLOAD)
 
 
-def answer(request, value, index, length):
+def answer(camera, request, value, index, length):
     """The data that a request of the host gets; none to refuse it."""
     if request == GET_DESCRIPTOR:
         kind, number = value >> 8, value & 0xFF
@@ -108,7 +133,7 @@ def answer(request, value, index, length):
             return None
         if number == 0:
             return descriptor(3, "H", 0x0409)
-        text = STRINGS.get(number, "").encode("utf-16-le")
+        text = {1: camera.serial, 2: camera.name}.get(number, "").encode("utf-16-le")
         return bytes([2 + len(text), 3]) + text
     if request == GET_INFO:
         return b"\x03"
@@ -119,35 +144,51 @@ def answer(request, value, index, length):
     return values[request].to_bytes(length, "little") if request in values else None
 
 
-def pictures(folder):
-    """Moving grey bars, for ever."""
+def payloads(camera):
+    """The transfers of moving grey bars, for ever, each with the seconds after the first at which it is due."""
+    for number in itertools.count():
+        due = number * INTERVAL / 1e7 * (1 + camera.drift) + random.gauss(0.0, camera.jitter)
+        shown = number % camera.film if camera.film else number
+        row = b"".join(bytes([16 + (4 * (x + shown)) % 200, 128]) for x in range(WIDTH))
+        frame = row * HEIGHT
+        for at in range(0, FRAME, PAYLOAD - 2):
+            part = frame[at : at + PAYLOAD - 2]
+            last = at + len(part) == FRAME
+            yield due, bytes([2, 0x80 | last << 1 | number & 1]) + part
+
+
+def paced(camera):
+    """The same, each when it is due; what nobody took in time is not made up for."""
+    begun = time.monotonic()
+    for due, payload in payloads(camera):
+        late = time.monotonic() - begun - due
+        if late > 1.0:
+            begun += late
+        time.sleep(max(0.0, -late))
+        yield payload
+
+
+def pictures(folder, camera):
     (name,) = folder.glob("ep1in*")
     fd = os.open(name, os.O_RDWR)
     os.write(fd, struct.pack("<I", 1) + endpoint(64) + endpoint(512))
 
     def send(start):
         start.wait()
-        begun = time.monotonic()
-        for number in itertools.count():
-            time.sleep(max(0.0, begun + number * INTERVAL / 1e7 - time.monotonic()))
-            row = b"".join(bytes([16 + (4 * (x + number)) % 200, 128]) for x in range(WIDTH))
-            frame = row * HEIGHT
-            for at in range(0, FRAME, PAYLOAD - 2):
-                part = frame[at : at + PAYLOAD - 2]
-                last = at + len(part) == FRAME
-                os.write(fd, bytes([2, 0x80 | last << 1 | number & 1]) + part)
+        for payload in paced(camera):
+            os.write(fd, payload)
 
     start = threading.Event()
     threading.Thread(target=send, args=[start], daemon=True).start()
     return start
 
 
-def play(folder):
+def play(folder, camera):
     # The host's next request may overtake the reading of this one's data: gadgetfs does not hold it back.
     os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
     (name,) = (p for p in folder.iterdir() if "udc" in p.name)
     ep0 = os.open(name, os.O_RDWR)
-    os.write(ep0, struct.pack("<I", 0) + configuration(64) + configuration(512) + device())
+    os.write(ep0, struct.pack("<I", 0) + configuration(64) + configuration(512) + device(camera))
     start = None
     while True:
         for *setup, kind in struct.iter_unpack("<BBHHHI", os.read(ep0, 12)):
@@ -157,12 +198,12 @@ def play(folder):
             note = ""
             try:
                 if direction & 0x80:
-                    data = answer(request, value, index, length)
+                    data = answer(camera, request, value, index, length)
                     # Reading where data is to be written refuses the request.
                     os.read(ep0, 0) if data is None else os.write(ep0, data[:length])
                 else:
                     if (direction, request) == (0, SET_CONFIGURATION) and value and not start:
-                        start = pictures(folder)
+                        start = pictures(folder, camera)
                     os.read(ep0, length)
             except OSError as error:
                 note = f": {error}"
@@ -178,4 +219,4 @@ def play(folder):
 
 
 if __name__ == "__main__":
-    play(Path(sys.argv[1]))
+    play(Path(sys.argv[1]), CAMERAS[sys.argv[2]])

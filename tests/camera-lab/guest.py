@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import gadget
+import wire
 
 PROGRAM, MODULES = sys.argv[1:3]
 OUT = Path("/run/out")
@@ -107,13 +108,14 @@ def idle_loopback(log):
     return node, None
 
 
-def play_camera(log):
-    """Starts the software camera on the only USB device controller there is."""
+def play_camera(camera, log):
+    """Starts a software camera on the only USB device controller there is."""
     folder = Path("/run/gadget")
     folder.mkdir(exist_ok=True)
     modprobe("gadgetfs")
     subprocess.run(["mount", "-t", "gadgetfs", "gadgetfs", str(folder)], check=True)
-    return subprocess.Popen([sys.executable, gadget.__file__, str(folder)], stdout=log, stderr=log)
+    command = [sys.executable, gadget.__file__, str(folder), camera]
+    return subprocess.Popen(command, stdout=log, stderr=log)
 
 
 def usb_node(before):
@@ -126,13 +128,51 @@ def usb_node(before):
     return until("uvcvideo", found)
 
 
-def dummy_hcd(log):
-    modprobe("uvcvideo")
-    modprobe("dummy_hcd")
-    before = nodes()
-    process = play_camera(log)
-    node = usb_node(before)
-    return node, capture(node, log), process
+def dummy_hcd(camera):
+    def case(log):
+        modprobe("uvcvideo")
+        modprobe("dummy_hcd")
+        before = nodes()
+        process = play_camera(camera, log)
+        node = usb_node(before)
+        return node, capture(node, log), process
+
+    return case
+
+
+def connected():
+    """Two ends of a connection of this machine with itself."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        near = socket.create_connection(server.getsockname())
+        far, _ = server.accept()
+    return near, far
+
+
+def attach(near):
+    """Gives one end of a connection to the kernel, as a USB cable."""
+    port, high_speed, bus_and_number = 0, 3, 0x10002
+    Path("/sys/devices/platform/vhci_hcd.0/attach").write_text(
+        f"{port} {near.fileno()} {bus_and_number} {high_speed}\n"
+    )
+
+
+def usb_wire(camera):
+    """A program that speaks USB/IP, and no device at all."""
+
+    def case(log):
+        modprobe("uvcvideo")
+        modprobe("vhci-hcd")
+        before = nodes()
+        near, far = connected()
+        command = [sys.executable, wire.__file__, str(far.fileno()), camera]
+        process = subprocess.Popen(command, stdout=log, stderr=log, pass_fds=[far.fileno()])
+        far.close()
+        attach(near)
+        near.close()
+        node = usb_node(before)
+        return node, capture(node, log), process
+
+    return case
 
 
 def usb_ip(log):
@@ -140,10 +180,8 @@ def usb_ip(log):
     modprobe("usbip-vudc")
     modprobe("vhci-hcd")
     before = nodes()
-    play_camera(log)
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        near = socket.create_connection(server.getsockname())
-        far, _ = server.accept()
+    play_camera("c920", log)
+    near, far = connected()
     (device,) = Path("/sys/devices/platform").glob("usbip-vudc.0")
 
     def offered():
@@ -153,10 +191,7 @@ def usb_ip(log):
             return None
 
     until("the gadget", offered)
-    high_speed, bus_and_number = 3, 0x10002
-    Path("/sys/devices/platform/vhci_hcd.0/attach").write_text(
-        f"0 {near.fileno()} {bus_and_number} {high_speed}\n"
-    )
+    attach(near)
     node = usb_node(before)
     # Left running: Linux 6.1's usbip-vudc does not survive the loss of its gadget, and this case is the last.
     return node, capture(node, log)
@@ -180,8 +215,32 @@ CASES = [
         loopback("disguised", f"card_label={C920}", "exclusive_caps=1"),
         ["disguised"],
     ),
-    ("USB gadget on dummy_hcd, forged C920, fed", "virtual", dummy_hcd, ["gadgetfs", "dummy_hcd"]),
-    ("the same gadget over USB/IP, fed", "virtual", usb_ip, []),
+    ("USB gadget, forged C920, fed", "virtual", dummy_hcd("c920"), ["gadgetfs", "dummy_hcd"]),
+    (
+        "USB gadget, forged built-in camera, a camera's times",
+        "virtual",
+        dummy_hcd("built-in"),
+        ["gadgetfs", "dummy_hcd"],
+    ),
+    (
+        "USB gadget, forged C270, a film in a loop",
+        "virtual",
+        dummy_hcd("c270"),
+        ["gadgetfs", "dummy_hcd"],
+    ),
+    (
+        "a program over USB/IP, forged built-in camera",
+        "virtual",
+        usb_wire("built-in"),
+        ["vhci-hcd"],
+    ),
+    (
+        "a program over USB/IP, forged C270, a film in a loop",
+        "virtual",
+        usb_wire("c270"),
+        ["vhci-hcd"],
+    ),
+    ("the gadget C920 over USB/IP, fed", "virtual", usb_ip, []),
 ]
 
 

@@ -302,7 +302,7 @@ def main():
         "--program", type=Path, help="what judges a node; default: the newest built deepfake-source"
     )
     arguments.add_argument(
-        "--limit", type=int, default=400, help="seconds after which the virtual machine is stopped"
+        "--limit", type=int, default=500, help="seconds after which the virtual machine is stopped"
     )
     options = arguments.parse_args()
     try:

@@ -29,6 +29,11 @@ pub fn init() {
     gstdeepfake::register_static().unwrap();
 }
 
+/// A free UDP port of this machine.
+pub fn free_port() -> u16 {
+    std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }

@@ -1,12 +1,11 @@
 //! RTP that was recorded and is sent again: by new sockets, under new names, looped, or at another pace.
 
-use super::{Heard, pipeline};
-use crate::common::PATIENCE;
+use super::{Heard, JPEG_RTP, pipeline};
+use crate::common::{PATIENCE, free_port};
 use gst::prelude::*;
 use gstdeepfake::analysis::provenance::{Class, Finding, Outcome};
 use gstreamer as gst;
 use gstreamer_app as gst_app;
-use std::net::UdpSocket;
 
 /// Time between two pictures of the recorded call.
 const FRAME: u64 = 40_000_000;
@@ -76,10 +75,10 @@ fn resent(recorded: &[(u64, Vec<u8>)], way: Way) -> Vec<(u64, Vec<u8>)> {
 /// What is said of a recording that is sent that way, by `check`, as soon as `enough` says so or it is over.
 fn judged(way: Way, check: &str, enough: impl Fn(&Finding) -> bool) -> Option<Finding> {
     let packets = resent(&recorded()?, way);
-    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let receiver = pipeline(&format!(
         "udpsrc address=127.0.0.1 port={port} \
-         caps=\"application/x-rtp,media=video,encoding-name=JPEG,clock-rate=90000,payload=26\" \
+         caps=\"{JPEG_RTP}\" \
          ! rtpjpegdepay ! jpegdec ! cameraprovenance ! fakesink"
     ))?;
     let sender = pipeline(&format!("appsrc name=in format=time ! udpsink host=127.0.0.1 port={port}"))?;

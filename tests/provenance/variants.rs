@@ -1,13 +1,12 @@
 //! Every way in that needs no device, each fed with a computed picture, a recording that goes round, and a recording that
 //! is played once under the names of a webcam: what feeds a way must not change what it is.
 
-use super::{Heard, pipeline};
-use crate::common::{PATIENCE, root};
+use super::{Heard, JPEG_RTP, pipeline};
+use crate::common::{PATIENCE, free_port, root};
 use gst::prelude::*;
 use gstdeepfake::analysis::provenance::Class;
 use gstreamer as gst;
 use gstreamer_app as gst_app;
-use std::net::UdpSocket;
 use std::path::Path;
 
 const RAW: &str = "video/x-raw,format=I420,width=160,height=120,framerate=25/1";
@@ -90,12 +89,12 @@ fn shared_memory_stays_an_application() {
 
 #[test]
 fn packets_stay_a_network() {
-    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let sink = format!("jpegenc ! rtpjpegpay ! udpsink host=127.0.0.1 port={port}");
     all_variants(Class::Network, &sink, |name| {
         format!(
             "udpsrc address=127.0.0.1 port={port} name={name} \
-             caps=\"application/x-rtp,media=video,encoding-name=JPEG,clock-rate=90000,payload=26\" \
+             caps=\"{JPEG_RTP}\" \
              ! rtpjpegdepay ! jpegdec"
         )
     });

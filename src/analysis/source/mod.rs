@@ -12,6 +12,7 @@ pub mod grid;
 pub mod noise;
 mod profile;
 pub mod response;
+pub mod signed;
 pub mod timing;
 
 pub use cadence::Cadence;

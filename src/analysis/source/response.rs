@@ -24,9 +24,8 @@ pub const MAX_DELAY: u64 = 900_000_000;
 const SETTLING: u64 = 100_000_000;
 /// Pictures that each step must have.
 const MIN_SAMPLES: usize = 2;
-/// Samples that are kept, and how close they may lie, ns.
+/// Samples that are kept: more than three minutes of them at five a second, and a control's steps last one at most.
 const MAX_SAMPLES: usize = 1024;
-const SPACING: u64 = 30_000_000;
 /// Beyond these grey levels a picture is clipped and cannot answer.
 const DARK: f64 = 12.0;
 const BRIGHT: f64 = 243.0;
@@ -98,22 +97,16 @@ impl Sample {
     }
 }
 
-/// The pictures of the last minute or so, bounded.
+/// The newest [`MAX_SAMPLES`] pictures.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
     samples: VecDeque<Sample>,
 }
 
 impl Trace {
-    /// Whether a picture of that time would be kept: measuring one that is not can be spared.
-    pub fn wants(&self, pts: u64) -> bool {
-        self.samples.back().is_none_or(|last| pts < last.pts || pts - last.pts >= SPACING)
-    }
-
     /// A time that goes back starts afresh.
     pub fn push(&mut self, sample: Sample) {
-        let finite = sample.luma.is_finite() && sample.sharpness.is_finite();
-        if !finite || !self.wants(sample.pts) {
+        if !sample.luma.is_finite() || !sample.sharpness.is_finite() {
             return;
         }
         if self.samples.back().is_some_and(|last| sample.pts < last.pts) {
