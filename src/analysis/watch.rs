@@ -3,13 +3,13 @@
 use super::alert::Judge;
 use super::calibration::Calibration;
 use super::chain::Face;
-use super::cusum::Contribution;
 use super::engine::Trace;
+use super::evidence::{Entry, Said, Step};
 use super::models::MeshKind;
 use super::network::NetworkSpec;
 use super::quality::TOO_POOR;
 use super::signals::network::NetworkSignal;
-use super::signals::{FaceObservation, FaceSignal, Family, Reading, face_signals, seconds};
+use super::signals::{FaceObservation, FaceSignal, Reading, face_signals, seconds};
 use super::verdict::{Alert, Condition, Evidence, NormRect, TrackVerdict};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -68,21 +68,20 @@ impl Watch {
         face: &Face,
         scene: &Scene<'_>,
         traces: &mut Option<Vec<Trace>>,
+        entries: &mut Option<Vec<Entry>>,
     ) -> Option<Alert> {
         let pts = scene.pts;
         let dt = seconds(self.last, pts).min(LONGEST_STEP);
         self.last = pts;
         let overall = f64::from(face.quality.overall());
         let poor = face.quality.overall() < TOO_POOR;
-        let mut contributions = Vec::new();
-        let mut evidence = Vec::new();
+        let mut said = Vec::new();
         let mut take = |signal: Cow<'static, str>, family, mut reading: Reading| {
             if poor {
                 reading.quality = 0.0;
             }
             keep_trace(traces, pts, face.track_id, &signal, overall, &reading);
-            contributions.push(contribution(signal.clone(), family, &reading, dt));
-            evidence.push(into_evidence(&signal, reading));
+            said.push(Said::of(signal, family, reading, dt));
         };
         let seen = FaceObservation {
             pts,
@@ -105,8 +104,11 @@ impl Watch {
                 take(spec.signal.clone().into(), spec.family, reading);
             }
         }
-        let mut evidence = strongest_first(evidence);
-        let alert = self.judge.update(pts, &contributions, &evidence, scene.epoch, Some(face.track_id));
+        let mut step = Step::new(pts, scene.epoch, Some(face.track_id), dt, said);
+        let (alert, mut evidence) = step.weigh(&mut self.judge);
+        if let Some(entries) = entries {
+            entries.push(Entry::Step(Step { face_quality: Some(overall), ..step }));
+        }
         if poor {
             let reason = format!("the face is {}", face.quality.worst());
             evidence.insert(0, Evidence { signal: "quality".into(), llr: 0.0, quality: overall, reason });
@@ -123,24 +125,6 @@ impl Watch {
             evidence,
         };
         alert
-    }
-}
-
-pub(super) fn contribution(
-    signal: Cow<'static, str>,
-    family: Family,
-    reading: &Reading,
-    dt: f64,
-) -> Contribution {
-    Contribution { signal, family, gain: reading.quality * (reading.rate * dt + reading.impulse) }
-}
-
-pub(super) fn into_evidence(signal: &str, reading: Reading) -> Evidence {
-    Evidence {
-        signal: signal.to_owned(),
-        llr: reading.llr * reading.quality,
-        quality: reading.quality,
-        reason: reading.reason,
     }
 }
 

@@ -55,8 +55,8 @@ impl Collector {
                 kept.models = m.header.model_digests.clone();
                 kept.provider = m.header.provider.clone();
             }
-            // That a recording comes from a file is known.
-            DeepfakeMessage::Provenance(_) => {}
+            // That a recording comes from a file is known; where bundles lie is for those who asked for them.
+            DeepfakeMessage::Provenance(_) | DeepfakeMessage::Evidence(_) => {}
         }
     }
 

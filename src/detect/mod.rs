@@ -4,6 +4,8 @@
 //! that lies between the two.
 
 mod analyst;
+mod evidence;
+mod faces;
 mod imp;
 mod mailbox;
 mod properties;

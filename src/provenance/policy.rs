@@ -8,6 +8,7 @@ use crate::analysis::provenance::Class;
 use serde::Deserialize;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use thiserror::Error;
 use toml::Spanned;
 use wildmatch::WildMatch;
@@ -102,6 +103,8 @@ struct Patterns {
 #[derive(Clone, Debug)]
 pub struct Policy {
     pub on_violation: OnViolation,
+    /// As it was written.
+    pub text: Arc<str>,
     unknown: Unknown,
     allow: Option<Vec<Class>>,
     deny: Vec<Class>,
@@ -192,6 +195,7 @@ impl Policy {
         };
         Ok(Self {
             on_violation: file.on_violation,
+            text: text.into(),
             unknown: file.unknown,
             allow: allow.classes.as_ref().map(classes).transpose()?,
             deny: deny.classes.as_ref().map(classes).transpose()?.unwrap_or_default(),
