@@ -12,6 +12,8 @@ pub mod detect;
 #[cfg(feature = "tools")]
 pub mod evaluation;
 #[cfg(feature = "plugin")]
+pub mod evidence;
+#[cfg(feature = "plugin")]
 mod formats;
 pub mod inference;
 #[cfg(feature = "plugin")]
@@ -22,6 +24,8 @@ pub mod message;
 pub mod meta;
 #[cfg(feature = "plugin")]
 pub mod overlay;
+#[cfg(feature = "plugin")]
+mod plotting;
 pub mod provenance;
 #[cfg(feature = "tools")]
 pub mod recorded;

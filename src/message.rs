@@ -1,5 +1,5 @@
 //! What the elements post on the bus, as types: `deepfake-verdict`, `deepfake-alert`,
-//! `deepfake-provenance`, `deepfake-challenge` and `deepfake-summary`.
+//! `deepfake-evidence`, `deepfake-provenance`, `deepfake-challenge` and `deepfake-summary`.
 //!
 //! An application calls [`parse`] on every bus message. `docs/metadata.md` describes the fields.
 
@@ -27,6 +27,8 @@ pub const ALERT: &str = "deepfake-alert";
 pub const SUMMARY: &str = "deepfake-summary";
 /// Name of [`ProvenanceMessage`]'s structure.
 pub const PROVENANCE: &str = "deepfake-provenance";
+/// Name of [`EvidenceMessage`]'s structure.
+pub const EVIDENCE: &str = "deepfake-evidence";
 
 /// What every message carries. Start from `default()` and set what is known.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -143,6 +145,27 @@ impl ProvenanceMessage {
     }
 }
 
+/// The evidence of an alert lies on the disk (only with `evidence-dir`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct EvidenceMessage {
+    #[serde(flatten)]
+    pub header: Header,
+    /// Of the alert.
+    pub kind: AlertKind,
+    /// The bundle's folder; empty for a cleared alert, of which the log alone tells.
+    pub bundle: String,
+    /// Number of the log's new line, and its SHA-256: kept elsewhere, it betrays later whether lines were taken away.
+    pub line: u64,
+    pub digest: String,
+}
+
+impl EvidenceMessage {
+    pub fn new(header: Header, kind: AlertKind, bundle: String, (line, digest): (u64, String)) -> Self {
+        Self { header, kind, bundle, line, digest }
+    }
+}
+
 /// Any message of this plugin.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type")]
@@ -158,6 +181,8 @@ pub enum DeepfakeMessage {
     Provenance(ProvenanceMessage),
     #[serde(rename = "deepfake-challenge")]
     Challenge(ChallengeMessage),
+    #[serde(rename = "deepfake-evidence")]
+    Evidence(EvidenceMessage),
 }
 
 impl DeepfakeMessage {
@@ -168,6 +193,7 @@ impl DeepfakeMessage {
             Self::Summary(m) => &m.header,
             Self::Provenance(m) => &m.header,
             Self::Challenge(m) => &m.header,
+            Self::Evidence(m) => &m.header,
         }
     }
 
@@ -179,6 +205,7 @@ impl DeepfakeMessage {
             Self::Summary(m) => gst::Structure::from(m),
             Self::Provenance(m) => gst::Structure::from(m),
             Self::Challenge(m) => gst::Structure::from(m),
+            Self::Evidence(m) => gst::Structure::from(m),
         };
         gst::message::Element::builder(structure).src(src).build()
     }
@@ -201,7 +228,8 @@ into_message!(
     Alert(AlertMessage),
     Summary(SummaryMessage),
     Provenance(ProvenanceMessage),
-    Challenge(ChallengeMessage)
+    Challenge(ChallengeMessage),
+    Evidence(EvidenceMessage)
 );
 
 /// Reads a bus message: `None` if it is not one of this plugin's (or of a kind this version does not know),
@@ -215,6 +243,7 @@ pub fn parse(message: &gst::MessageRef) -> Option<Result<DeepfakeMessage, Error>
         SUMMARY => SummaryMessage::try_from(structure).map(Into::into),
         PROVENANCE => ProvenanceMessage::try_from(structure).map(Into::into),
         CHALLENGE => ChallengeMessage::try_from(structure).map(Into::into),
+        EVIDENCE => EvidenceMessage::try_from(structure).map(Into::into),
         _ => return None,
     })
 }
@@ -297,6 +326,31 @@ impl TryFrom<&gst::StructureRef> for AlertMessage {
             evidence: read_evidence(s, "evidence")?,
         };
         Ok(Self { header, alert })
+    }
+}
+
+impl From<&EvidenceMessage> for gst::Structure {
+    fn from(m: &EvidenceMessage) -> Self {
+        let mut s = with_header(EVIDENCE, &m.header);
+        s.set("kind", m.kind.name());
+        s.set("bundle", c_text(&m.bundle));
+        s.set("line", m.line);
+        s.set("digest", c_text(&m.digest));
+        s
+    }
+}
+
+impl TryFrom<&gst::StructureRef> for EvidenceMessage {
+    type Error = Error;
+
+    fn try_from(s: &gst::StructureRef) -> Result<Self, Error> {
+        Ok(Self {
+            header: read_header(s, EVIDENCE)?,
+            kind: named(s, "kind", AlertKind::from_name)?,
+            bundle: field::<&str>(s, "bundle")?.to_owned(),
+            line: field(s, "line")?,
+            digest: field::<&str>(s, "digest")?.to_owned(),
+        })
     }
 }
 

@@ -4,8 +4,10 @@
 #![allow(clippy::unwrap_used)]
 
 use gstdeepfake::analysis::calibration::Calibration;
+use gstdeepfake::analysis::chain::ChainError;
 use gstdeepfake::analysis::crop::{Channels, CropSpec, Order, Pixels};
 use gstdeepfake::analysis::engine::{Engine, EngineConfig, Outcome};
+use gstdeepfake::analysis::evidence::{History, replay};
 use gstdeepfake::analysis::fingerprint::Fingerprint;
 use gstdeepfake::analysis::frame::{Colour, FrameView, PixelFormat, Plane};
 use gstdeepfake::analysis::models::{
@@ -14,6 +16,7 @@ use gstdeepfake::analysis::models::{
 };
 use gstdeepfake::analysis::network::{NetworkSpec, ScoreSpec};
 use gstdeepfake::analysis::profile::Profile;
+use gstdeepfake::analysis::provenance::Source;
 use gstdeepfake::analysis::sampler::Phase;
 use gstdeepfake::analysis::signals::Family;
 use gstdeepfake::analysis::verdict::{AlertKind, Condition, State};
@@ -272,6 +275,37 @@ fn a_new_epoch_clears_alerts_and_starts_ids_and_evidence_afresh() {
     let fresh = rig.step(false).verdict;
     assert_eq!((fresh.epoch, fresh.alert, fresh.risk), (3, false, 0.0));
     assert_eq!((fresh.tracks[0].track_id, fresh.tracks[0].state), (1, State::Unknown));
+}
+
+/// Faces that come, stand still, speak and go, freezes, a source that is known and withdrawn: what was kept of it leads to
+/// the same alerts.
+#[test]
+fn what_is_kept_replays_to_the_same_alerts() {
+    let mut rig = Rig::new();
+    rig.engine.enable_entries();
+    let mut history = History::new(rig.engine.threshold(), 6);
+    let mut alerts = 0;
+    for i in 0..600u32 {
+        let faces = if i / 150 % 2 == 0 { vec![0.3, 0.7] } else { vec![0.5] };
+        let mouth = if i % 300 > 200 { 14.0 * (i as f32 * 0.7).sin() } else { 0.0 };
+        rig.set(|s| *s = Scene { faces, present: i % 150 < 140, mouth, score: 0.0 });
+        let suspicious = Source { injection: 3.0, confidence: 0.8, ..Source::default() };
+        rig.engine.set_source((100..400).contains(&i).then_some(suspicious));
+        let outcome = rig.step((250..290).contains(&i));
+        rig.engine.take_entries().into_iter().for_each(|e| history.push(e));
+        for alert in outcome.alerts.iter().filter(|a| a.kind == AlertKind::Raised) {
+            let replay = replay(&history.recording());
+            assert_eq!(replay.differences, vec![]);
+            assert!(replay.alerts.contains(alert), "{alert:?}");
+            alerts += 1;
+        }
+        if i % 50 == 0 {
+            let replay = replay(&history.recording());
+            assert_eq!(replay.differences, vec![], "{i}");
+            assert!(replay.frames > 0);
+        }
+    }
+    assert!(alerts >= 2, "{alerts}");
 }
 
 #[test]

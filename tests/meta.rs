@@ -10,7 +10,9 @@ use gst_video::VideoRegionOfInterestMeta;
 use gstdeepfake::analysis::verdict::{
     Alert, AlertKind, Condition, Evidence, NormRect, SCHEMA_VERSION, State, TrackVerdict, Verdict,
 };
-use gstdeepfake::message::{self, AlertMessage, DeepfakeMessage, Header, SummaryMessage, VerdictMessage};
+use gstdeepfake::message::{
+    self, AlertMessage, DeepfakeMessage, EvidenceMessage, Header, SummaryMessage, VerdictMessage,
+};
 use gstdeepfake::meta::{self, Error, Prepared};
 use gstreamer as gst;
 use gstreamer_check as gst_check;
@@ -265,7 +267,10 @@ fn messages() -> impl Strategy<Value = DeepfakeMessage> {
         (s.alerts, s.worst_risk) = (2, 0.75);
         s.into()
     });
-    prop_oneof![verdicts, alerts, summaries]
+    let kept = (header(), names(AlertKind::ALL), text(), any::<u64>(), text());
+    let kept =
+        kept.prop_map(|(h, kind, b, line, digest)| EvidenceMessage::new(h, kind, b, (line, digest)).into());
+    prop_oneof![verdicts, alerts, summaries, kept]
 }
 
 const FIELDS: [&str; 6] = ["track-id", "x", "risk", "state", "evidence", "signal"];

@@ -4,6 +4,7 @@ use super::cusum::{Contribution, Cusum};
 use super::signals::Family;
 use super::signals::seconds;
 use super::verdict::{Alert, AlertKind, Evidence, State};
+use serde::{Deserialize, Serialize};
 
 /// Share of the threshold from which a state is `suspect`, and below which it may be `live`.
 const SUSPECT: f64 = 0.4;
@@ -16,7 +17,7 @@ const CLEAR: f64 = 4.6;
 const LEAST_STANDING: f64 = 3.0;
 
 /// Hysteresis around one [`Cusum`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Judge {
     cusum: Cusum,
     threshold: f64,
@@ -98,6 +99,16 @@ impl Judge {
 
     pub fn is_raised(&self) -> bool {
         self.raised.is_some()
+    }
+
+    /// The sums that it judges by.
+    pub fn cusum(&self) -> &Cusum {
+        &self.cusum
+    }
+
+    /// Nats.
+    pub fn threshold(&self) -> f64 {
+        self.threshold
     }
 
     /// The statistic, nats.

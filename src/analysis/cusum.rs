@@ -6,6 +6,7 @@
 //! alarm is at least e^h.
 
 use super::signals::Family;
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -28,12 +29,12 @@ pub struct Contribution {
 }
 
 /// Parallel statistics, one a [`Family`]: a face that looks alive speaks against a photo, not against a loop.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cusum {
     sums: [Sum; Family::ALL.len()],
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Sum {
     value: f64,
     /// The last moment at which nothing spoke for a change, ns.
@@ -76,6 +77,11 @@ impl Cusum {
             }
         }
         worst
+    }
+
+    /// The family's statistic, nats.
+    pub fn sum(&self, family: Family) -> f64 {
+        self.sums.get(family as usize).map_or(0.0, |s| s.value)
     }
 
     /// Evidence against that family of attack, nats, up to the alert threshold.

@@ -6,7 +6,8 @@ use super::calibration::Calibration;
 use super::chain::{Chain, ChainConfig, ChainError, Face, Meter, Stage};
 use super::challenge::{Report, Sample};
 use super::crop::FaceBox;
-use super::cusum::{Contribution, threshold};
+use super::cusum::threshold;
+use super::evidence::{Entry, Frame, Said, Step};
 use super::fingerprint::Print;
 use super::frame::FrameView;
 use super::models::{BLENDSHAPE_POINTS, FaceModels};
@@ -16,9 +17,12 @@ use super::sampler::{ALARM_RISK, CALIBRATE_NS, Phase};
 use super::signals::repeat::Repeat;
 use super::signals::{Family, seconds};
 use super::verdict::{Alert, Condition, Evidence, SCHEMA_VERSION, State, TrackVerdict, Verdict};
-use super::watch::{LONGEST_STEP, Scene, Watch, contribution, into_evidence, keep_trace, strongest_first};
+use super::watch::{LONGEST_STEP, Scene, Watch, keep_trace};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// The stream's evidence of where it comes from.
+const PROVENANCE: &str = "provenance";
 
 /// What an engine is made with.
 #[derive(Clone, Debug)]
@@ -106,6 +110,7 @@ pub struct Engine<M> {
     traces: Option<Vec<Trace>>,
     /// Alerts that were not told yet: a frame that fails must not swallow them.
     untold: Vec<Alert>,
+    entries: Option<Vec<Entry>>,
 }
 
 impl<M: FaceModels> Engine<M> {
@@ -128,6 +133,7 @@ impl<M: FaceModels> Engine<M> {
             injection: 0.0,
             traces: None,
             untold: Vec::new(),
+            entries: None,
         }
     }
 
@@ -139,6 +145,16 @@ impl<M: FaceModels> Engine<M> {
     /// The features since the last call.
     pub fn take_traces(&mut self) -> Vec<Trace> {
         self.traces.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// From now on keeps what the judges are told until it is taken with [`Engine::take_entries`].
+    pub fn enable_entries(&mut self) {
+        self.entries = Some(Vec::new());
+    }
+
+    /// What happened since the last call; of the present epoch only.
+    pub fn take_entries(&mut self) -> Vec<Entry> {
+        self.entries.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// From the next frame on this is known of the stream's source. It outlives [`Engine::reset`]: a new epoch does not
@@ -170,6 +186,7 @@ impl<M: FaceModels> Engine<M> {
         self.started = None;
         self.newest_face = None;
         self.epoch = epoch;
+        self.entries.iter_mut().for_each(Vec::clear);
         cleared
     }
 
@@ -203,6 +220,9 @@ impl<M: FaceModels> Engine<M> {
                 if let Some(mut watch) = self.watches.remove(&id) {
                     let why = "the face is no longer in the picture";
                     self.untold.extend(watch.judge.finish(pts, why, self.epoch, Some(id)));
+                    if let Some(entries) = &mut self.entries {
+                        entries.push(Entry::Ended { pts, track_id: id });
+                    }
                 }
             }
             if !self.chain.networks().is_empty() {
@@ -221,13 +241,16 @@ impl<M: FaceModels> Engine<M> {
             };
             for face in &faces {
                 if let Some(watch) = self.watches.get_mut(&face.track_id) {
-                    self.untold.extend(watch.judge(face, &scene, &mut self.traces));
+                    self.untold.extend(watch.judge(face, &scene, &mut self.traces, &mut self.entries));
                 }
             }
             samples.extend(faces.iter().map(|f| Sample::of(f, pts)));
             self.watches.values_mut().filter(|w| w.last < pts).for_each(Watch::interrupt);
         }
         let verdict = Arc::new(self.verdict(pts, stream_evidence));
+        if let Some(entries) = &mut self.entries {
+            entries.push(Entry::Frame(Frame::of(&verdict, duplicate)));
+        }
         let fresh = |since: u64| pts.saturating_sub(since) < CALIBRATE_NS;
         let phase = if verdict.alert || verdict.risk >= ALARM_RISK {
             Phase::Alarm
@@ -254,25 +277,34 @@ impl<M: FaceModels> Engine<M> {
         let (looped, freeze) = self.repeat.observe(prints, &self.config.calibration);
         let dt = self.stream_last.map_or(0.0, |l| seconds(l, pts)).min(LONGEST_STEP);
         self.stream_last = Some(pts);
-        let mut contributions = Vec::new();
-        let mut evidence = Vec::new();
+        let mut said = Vec::new();
         for (signal, reading) in [("loop", looped), ("freeze", freeze)] {
             let Some(reading) = reading else { continue };
-            contributions.push(contribution(signal.into(), Family::Replay, &reading, dt));
             keep_trace(&mut self.traces, pts, 0, signal, reading.quality, &reading);
-            evidence.push(into_evidence(signal, reading));
+            said.push(Said::of(signal.into(), Family::Replay, reading, dt));
         }
         let injection = self.source.as_ref().map_or(0.0, |s| s.injection);
         // Evidence of who sends comes once, not every second: what is new of it is added.
         let gain = injection - std::mem::replace(&mut self.injection, injection);
-        contributions.push(Contribution { signal: "provenance".into(), family: Family::Injection, gain });
-        if let Some(source) = &self.source {
+        let shown = self.source.as_ref().map(|source| {
             let reason = format!("source {}: {}", source.class, source.reason);
-            let (signal, quality) = ("provenance".to_owned(), source.confidence);
-            evidence.push(Evidence { signal, llr: injection, quality, reason });
+            let (signal, quality) = (PROVENANCE.to_owned(), source.confidence);
+            Evidence { signal, llr: injection, quality, reason }
+        });
+        let is_shown = shown.is_some();
+        if is_shown || gain != 0.0 {
+            let withdrawn =
+                || Evidence { signal: PROVENANCE.into(), llr: 0.0, quality: 0.0, reason: "".into() };
+            said.push(Said::once(Family::Injection, gain, shown.unwrap_or_else(withdrawn)));
         }
-        let evidence = strongest_first(evidence);
-        let alert = self.stream.update(pts, &contributions, &evidence, self.epoch, None);
+        let mut step = Step::new(pts, self.epoch, None, dt, said);
+        let (alert, mut evidence) = step.weigh(&mut self.stream);
+        if let Some(entries) = &mut self.entries {
+            entries.push(Entry::Step(step));
+        }
+        if !is_shown {
+            evidence.retain(|e| e.signal != PROVENANCE);
+        }
         self.untold.extend(alert);
         evidence
     }

@@ -12,6 +12,7 @@ pub mod crop;
 pub mod cusum;
 pub mod detector;
 pub mod engine;
+pub mod evidence;
 pub mod fingerprint;
 pub mod frame;
 pub mod geometry;

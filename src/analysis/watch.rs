@@ -4,8 +4,8 @@ use super::alert::Judge;
 use super::calibration::{Calibration, Outcomes};
 use super::chain::Face;
 use super::challenge::{Report, State};
-use super::cusum::Contribution;
 use super::engine::Trace;
+use super::evidence::{Entry, Said, Step};
 use super::models::MeshKind;
 use super::network::NetworkSpec;
 use super::quality::TOO_POOR;
@@ -27,9 +27,9 @@ pub(super) struct Watch {
     /// The newest frame with the face in it, ns.
     pub last: u64,
     pub verdict: TrackVerdict,
-    /// The last challenge's result, and what it adds once.
-    challenge: Option<Evidence>,
-    impulse: Option<Contribution>,
+    /// The last challenge's result, and the nats that it still adds, once.
+    challenge: Option<(Family, Evidence)>,
+    gain: f64,
 }
 
 /// What a watch needs to know beside the face.
@@ -58,7 +58,7 @@ impl Watch {
             last: pts,
             verdict: TrackVerdict { track_id, ..TrackVerdict::default() },
             challenge: None,
-            impulse: None,
+            gain: 0.0,
         }
     }
 
@@ -69,10 +69,10 @@ impl Watch {
             State::Failed => Some((w.family, w.failed_llr)),
             _ => None,
         });
-        let evidence = report.evidence(worth.map_or(0.0, |w| w.1));
-        let signal = Cow::Owned(evidence.signal.clone());
-        self.impulse = worth.map(|(family, gain)| Contribution { signal, family, gain });
-        self.challenge = Some(evidence);
+        // What is worth nothing speaks of no family; it has to stand in one.
+        let (family, gain) = worth.unwrap_or((Family::Presentation, 0.0));
+        self.challenge = Some((family, report.evidence(gain)));
+        self.gain = gain;
     }
 
     /// The face was away, or the picture changed.
@@ -87,21 +87,20 @@ impl Watch {
         face: &Face,
         scene: &Scene<'_>,
         traces: &mut Option<Vec<Trace>>,
+        entries: &mut Option<Vec<Entry>>,
     ) -> Option<Alert> {
         let pts = scene.pts;
         let dt = seconds(self.last, pts).min(LONGEST_STEP);
         self.last = pts;
         let overall = f64::from(face.quality.overall());
         let poor = face.quality.overall() < TOO_POOR;
-        let mut contributions = Vec::new();
-        let mut evidence = Vec::new();
+        let mut said = Vec::new();
         let mut take = |signal: Cow<'static, str>, family, mut reading: Reading| {
             if poor {
                 reading.quality = 0.0;
             }
             keep_trace(traces, pts, face.track_id, &signal, overall, &reading);
-            contributions.push(contribution(signal.clone(), family, &reading, dt));
-            evidence.push(into_evidence(&signal, reading));
+            said.push(Said::of(signal, family, reading, dt));
         };
         let seen = FaceObservation {
             pts,
@@ -124,10 +123,14 @@ impl Watch {
                 take(spec.signal.clone().into(), spec.family, reading);
             }
         }
-        contributions.extend(self.impulse.take());
-        evidence.extend(self.challenge.clone());
-        let mut evidence = strongest_first(evidence);
-        let alert = self.judge.update(pts, &contributions, &evidence, scene.epoch, Some(face.track_id));
+        if let Some((family, evidence)) = &self.challenge {
+            said.push(Said::once(*family, std::mem::take(&mut self.gain), evidence.clone()));
+        }
+        let mut step = Step::new(pts, scene.epoch, Some(face.track_id), dt, said);
+        let (alert, mut evidence) = step.weigh(&mut self.judge);
+        if let Some(entries) = entries {
+            entries.push(Entry::Step(Step { face_quality: Some(overall), ..step }));
+        }
         if poor {
             let reason = format!("the face is {}", face.quality.worst());
             evidence.insert(0, Evidence { signal: "quality".into(), llr: 0.0, quality: overall, reason });
@@ -144,24 +147,6 @@ impl Watch {
             evidence,
         };
         alert
-    }
-}
-
-pub(super) fn contribution(
-    signal: Cow<'static, str>,
-    family: Family,
-    reading: &Reading,
-    dt: f64,
-) -> Contribution {
-    Contribution { signal, family, gain: reading.quality * (reading.rate * dt + reading.impulse) }
-}
-
-pub(super) fn into_evidence(signal: &str, reading: Reading) -> Evidence {
-    Evidence {
-        signal: signal.to_owned(),
-        llr: reading.llr * reading.quality,
-        quality: reading.quality,
-        reason: reading.reason,
     }
 }
 
@@ -223,7 +208,7 @@ mod tests {
             for pts in [100_000_000, 200_000_000, 300_000_000] {
                 let (kind, calibration) = (MeshKind::V2, &calibration);
                 let scene = Scene { pts, size: (640.0, 480.0), kind, calibration, epoch: 1 };
-                watch.judge(&face, &scene, &mut None);
+                watch.judge(&face, &scene, &mut None, &mut None);
             }
             let note = watch.verdict.evidence.iter().find(|e| e.signal == "challenge-blink").cloned();
             (watch.verdict.statistic, note.map(|n| n.llr))

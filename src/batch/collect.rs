@@ -55,8 +55,9 @@ impl Collector {
                 kept.models = m.header.model_digests.clone();
                 kept.provider = m.header.provider.clone();
             }
-            // That a recording comes from a file is known.
-            DeepfakeMessage::Provenance(_) | DeepfakeMessage::Challenge(_) => {}
+            // That a recording comes from a file is known; nobody is asked anything, and where bundles lie is for those who asked for them.
+            DeepfakeMessage::Provenance(_) | DeepfakeMessage::Challenge(_) | DeepfakeMessage::Evidence(_) => {
+            }
         }
     }
 

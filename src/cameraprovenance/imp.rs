@@ -147,7 +147,7 @@ impl BaseTransformImpl for CameraProvenance {
             let session_id = lock(&element.imp().settings).session_id.clone();
             let running_time = element.current_running_time().map(gst::ClockTime::nseconds);
             let header = Header { session_id, running_time, ..Header::default() };
-            if teller.tell(news, header, |_| {}) {
+            if teller.tell(news, header, |_| {}, |_| {}) {
                 blocked.store(true, Ordering::Release);
             }
         };

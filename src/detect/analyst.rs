@@ -52,12 +52,15 @@ const STALE_LEAST: u64 = 1_000_000_000;
 
 impl Analyst {
     pub fn new(
-        engine: Engine<FaceModelSet>,
+        mut engine: Engine<FaceModelSet>,
         shared: Arc<Shared>,
         publisher: Publisher,
         eyes: Option<Eyes>,
     ) -> Self {
         let settings = shared.settings();
+        if publisher.recorder().is_some() {
+            engine.enable_entries();
+        }
         Self {
             engine,
             publisher,
@@ -102,6 +105,9 @@ impl Analyst {
                 self.publisher.alert(alert, job.moment);
             }
             self.epoch = job.epoch;
+            if let Some(recorder) = self.publisher.recorder() {
+                recorder.begin_epoch();
+            }
         }
         self.shared.take_prints(job.moment.pts, &mut self.prints);
         // The tap has read the same frame, so these do not happen; if they do, the frame was not analysed.
@@ -117,6 +123,13 @@ impl Analyst {
         if let Some(eyes) = &self.eyes {
             // The same view as above.
             let _ = view::with_view(&frame, |v| eyes.see(v, job.moment.pts, &self.prints));
+        }
+        if let Some(recorder) = self.publisher.recorder() {
+            // Also when the frame failed: what it said before counts.
+            recorder.take(self.engine.take_entries());
+            if let Ok(Ok(outcome)) = &outcome {
+                let _ = view::with_view(&frame, |v| recorder.see(v, &outcome.verdict));
+            }
         }
         drop(frame);
         let Ok(outcome) = outcome else {

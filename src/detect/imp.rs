@@ -2,6 +2,7 @@
 
 use super::analyst::{AnalysisError, Analyst};
 use super::challenge;
+use super::evidence::Keeper;
 use super::properties;
 use super::publish::Publisher;
 use super::scores::Scores;
@@ -13,10 +14,11 @@ use super::worker::{self, Worker};
 use crate::analysis::calibration::{BUILT_IN, Calibration};
 use crate::analysis::chain::ChainError;
 use crate::analysis::challenge::Reason;
-use crate::analysis::engine::{Engine, EngineConfig};
+use crate::analysis::engine::{Engine, EngineConfig, hypotheses};
 use crate::analysis::models::{FaceModels, MeshKind};
 use crate::analysis::profile::Profile;
-use crate::analysis::verdict::{Condition, Verdict};
+use crate::analysis::verdict::{Alert, Condition, Verdict};
+use crate::evidence::account::{CalibrationUsed, Ran, Threshold};
 use crate::formats::FORMATS;
 use crate::inference::{self, Digest, ErrorKind, FaceModelSet, Wanted};
 use crate::lock::lock;
@@ -55,6 +57,8 @@ struct Running {
     publisher: Option<Publisher>,
     /// Joined when dropped.
     _monitor: Option<Monitor>,
+    /// Joined when dropped, after all who may raise an alert.
+    _keeper: Option<Keeper>,
 }
 
 /// See the module.
@@ -186,7 +190,10 @@ impl BaseTransformImpl for Detect {
         let shared = Arc::new(shared);
         *lock(&self.shared) = Some(Arc::clone(&shared));
         *lock(&self.segment) = None;
-        let publisher = Publisher::new(&self.obj(), Arc::clone(&shared));
+        let ran = ran(&shared, &settings, loaded.as_ref().ok());
+        let keeper = Keeper::start(&self.obj(), &settings, &shared, ran)?;
+        let recorder = keeper.as_ref().map(Keeper::recorder);
+        let publisher = Publisher::new(&self.obj(), Arc::clone(&shared), recorder);
         *lock(&self.publisher) = Some(publisher.clone());
         let monitor = self.monitor(&settings, &shared, &publisher)?;
         let eyes = monitor.as_ref().map(Monitor::eyes);
@@ -196,6 +203,7 @@ impl BaseTransformImpl for Detect {
             worker: None,
             publisher: Some(publisher.clone()),
             _monitor: monitor,
+            _keeper: keeper,
         };
         match loaded {
             Ok((models, config)) => {
@@ -428,6 +436,9 @@ impl Detect {
         }
         let (shared, publisher) = (Arc::clone(shared), publisher.clone());
         let mut teller = Teller::new(self.obj().upcast_ref(), settings.policy.as_deref())?;
+        if let Some(recorder) = publisher.recorder() {
+            recorder.set_policy(Arc::clone(&teller.policy().text));
+        }
         let options = Options {
             policy: teller.policy(),
             environment: settings.probe_environment,
@@ -438,7 +449,12 @@ impl Detect {
             // Of several sources the most suspicious one speaks for the stream.
             let worst = reports.iter().max_by(|a, b| a.injection.total_cmp(&b.injection));
             shared.source.store(worst.map(|r| Arc::new(r.source())));
-            if teller.tell(news, publisher.source_header(), |pts| publisher.count_alert(pts)) {
+            if let Some(recorder) = publisher.recorder() {
+                recorder.set_sources(reports);
+            }
+            let raised = |pts| publisher.count_alert(pts);
+            let done = |alert: &Alert| publisher.keep_policy_alert(alert);
+            if teller.tell(news, publisher.source_header(), raised, done) {
                 shared.blocked.store(true, Ordering::Release);
             }
         };
@@ -540,6 +556,26 @@ fn candidate_dirs() -> Vec<PathBuf> {
         })
         .flatten()
         .collect()
+}
+
+/// What evidence says of this run.
+fn ran(shared: &Shared, settings: &Settings, loaded: Option<&(FaceModelSet, EngineConfig)>) -> Ran {
+    let models = loaded.map(|(models, _)| models.digests()).unwrap_or_default();
+    Ran {
+        plugin: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned(),
+        threshold: Threshold {
+            nats: shared.threshold,
+            mean_time_between_false_alerts: settings.mtbfa,
+            hypotheses: loaded.map_or(0, |(models, _)| hypotheses(models.networks())),
+        },
+        models: models.into_iter().map(|(name, digest)| (name, digest.to_string())).collect(),
+        calibration: CalibrationUsed {
+            version: loaded.map(|(_, config)| config.calibration.version.clone()).unwrap_or_default(),
+            sha256: Digest::of(BUILT_IN.as_bytes()).to_string(),
+        },
+        provider: shared.provider.clone(),
+        onnxruntime: shared.runtime.clone(),
+    }
 }
 
 fn short_digest(name: &str, digest: &str) -> String {

@@ -5,6 +5,8 @@
 
 mod analyst;
 mod challenge;
+mod evidence;
+mod faces;
 mod imp;
 mod mailbox;
 mod properties;

@@ -1,8 +1,9 @@
 //! The properties of `deepfakedetect`: their descriptions, and how values come in and go out.
 
 use super::settings::{
-    DEFAULT_MAX_FACES, DEFAULT_MIN_FACE_SIZE, DEFAULT_MTBFA, DEFAULT_REPORT_INTERVAL, MAX_MAX_FACES, Mode,
-    OnError, ProfileSetting, ProviderSetting, Settings,
+    DEFAULT_EVIDENCE_SECONDS, DEFAULT_MAX_FACES, DEFAULT_MIN_FACE_SIZE, DEFAULT_MTBFA,
+    DEFAULT_REPORT_INTERVAL, MAX_EVIDENCE_SECONDS, MAX_MAX_FACES, Mode, OnError, ProfileSetting,
+    ProviderSetting, Settings,
 };
 use super::shared::Shared;
 use super::stats;
@@ -10,6 +11,7 @@ use crate::provenance::tell;
 use glib::{ParamSpec, Value};
 use gst::prelude::*;
 use gstreamer as gst;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// All properties. Those that are not "changeable in PLAYING" are read when the element starts.
@@ -114,6 +116,24 @@ pub fn all() -> Vec<ParamSpec> {
         policy,
         probe_environment,
         probe_controls,
+        glib::ParamSpecString::builder("evidence-dir")
+            .nick("Evidence directory")
+            .blurb("Directory for a bundle of evidence of every alert, with a log that shows changes; unset: nothing is written")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecUInt::builder("evidence-seconds")
+            .nick("Evidence seconds")
+            .blurb("Seconds of analysis before an alert that its bundle tells of")
+            .minimum(5)
+            .maximum(MAX_EVIDENCE_SECONDS)
+            .default_value(DEFAULT_EVIDENCE_SECONDS)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecBoolean::builder("evidence-thumbnails")
+            .nick("Evidence thumbnails")
+            .blurb("Put small pictures of the faces into the bundles as well")
+            .mutable_ready()
+            .build(),
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
             .nick("Statistics")
             .blurb("Frames seen, sampled, analysed, skipped; microseconds by stage; models, their scores, provider, memory")
@@ -170,6 +190,9 @@ pub fn set(settings: &mut Settings, name: &str, value: &Value) {
         "policy" => settings.policy = path(value),
         "probe-environment" => take(&mut settings.probe_environment, value),
         "probe-controls" => take(&mut settings.probe_controls, value),
+        "evidence-dir" => settings.evidence_dir = path(value),
+        "evidence-seconds" => take(&mut settings.evidence_seconds, value),
+        "evidence-thumbnails" => take(&mut settings.evidence_thumbnails, value),
         _ => {}
     }
 }
@@ -197,8 +220,31 @@ pub fn get(settings: &Settings, name: &str) -> Option<Value> {
         "policy" => path_value(settings.policy.as_ref()),
         "probe-environment" => settings.probe_environment.to_value(),
         "probe-controls" => settings.probe_controls.to_value(),
+        "evidence-dir" => path_value(settings.evidence_dir.as_ref()),
+        "evidence-seconds" => settings.evidence_seconds.to_value(),
+        "evidence-thumbnails" => settings.evidence_thumbnails.to_value(),
         _ => return None,
     })
+}
+
+/// The values of the properties that are wanted, as JSON.
+pub fn config(
+    settings: &Settings,
+    wanted: impl Fn(&ParamSpec) -> bool,
+) -> BTreeMap<String, serde_json::Value> {
+    fn json(value: &Value) -> serde_json::Value {
+        let number = value.get::<u32>().map(u64::from).or_else(|_| value.get::<u64>());
+        match (value.get::<bool>(), number, value.get::<f64>(), value.get::<Option<String>>()) {
+            (Ok(v), ..) => v.into(),
+            (_, Ok(v), ..) => v.into(),
+            (_, _, Ok(v), _) => v.into(),
+            (_, _, _, Ok(v)) => v.into(),
+            // An enum, by its nick.
+            _ => value.serialize().map(|s| s.to_string()).ok().into(),
+        }
+    }
+    let specs = all().into_iter().filter(|spec| wanted(spec));
+    specs.filter_map(|s| Some((s.name().to_owned(), json(&get(settings, s.name())?)))).collect()
 }
 
 /// The `stats` structure.

@@ -1,9 +1,11 @@
 //! What goes on the bus, and when; and the account that the summary gives at the end.
 
 use super::Detect;
+use super::evidence::Recorder;
 use super::shared::{Moment, Shared};
 use crate::analysis::challenge::Report;
 use crate::analysis::verdict::{Alert, AlertKind, Condition, State, Verdict};
+use crate::evidence::chain::Ground;
 use crate::message::{
     AlertMessage, ChallengeMessage, DeepfakeMessage, Header, SummaryMessage, VerdictMessage,
 };
@@ -38,11 +40,12 @@ pub struct Publisher {
     shared: Arc<Shared>,
     tally: Arc<Mutex<Tally>>,
     told: Option<(State, Condition, bool, u64)>,
+    recorder: Option<Arc<Recorder>>,
 }
 
 impl Publisher {
-    pub fn new(element: &Detect, shared: Arc<Shared>) -> Self {
-        Self { element: element.downgrade(), shared, tally: Arc::default(), told: None }
+    pub fn new(element: &Detect, shared: Arc<Shared>, recorder: Option<Arc<Recorder>>) -> Self {
+        Self { element: element.downgrade(), shared, tally: Arc::default(), told: None, recorder }
     }
 
     fn header(&self, moment: Moment) -> Header {
@@ -78,7 +81,24 @@ impl Publisher {
         if alert.kind == AlertKind::Raised {
             self.count_alert(alert.pts);
         }
-        self.post(&DeepfakeMessage::Alert(AlertMessage::new(self.header(moment), alert)));
+        let message = AlertMessage::new(self.header(moment), alert);
+        self.post(&DeepfakeMessage::Alert(message.clone()));
+        if let Some(recorder) = &self.recorder {
+            recorder.alert(&message.alert, Ground::Statistic, moment, message.header);
+        }
+    }
+
+    /// Keeps the evidence of an alert that the policy raised or cleared; it is posted already.
+    pub fn keep_policy_alert(&self, alert: &Alert) {
+        if let Some(recorder) = &self.recorder {
+            let moment = self.tally.lock().unwrap_or_else(PoisonError::into_inner).last_moment;
+            recorder.alert(alert, Ground::Policy, moment, self.header(moment));
+        }
+    }
+
+    /// Who keeps evidence, if anybody does.
+    pub fn recorder(&self) -> Option<&Recorder> {
+        self.recorder.as_deref()
     }
 
     /// Messages about a source, with the newest verdict's moment.

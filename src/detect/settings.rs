@@ -58,6 +58,8 @@ pub const MAX_MAX_FACES: u32 = 16;
 pub const DEFAULT_MIN_FACE_SIZE: u32 = 40;
 pub const DEFAULT_MTBFA: f64 = 100.0;
 pub const DEFAULT_REPORT_INTERVAL: u64 = 1_000_000_000;
+pub const DEFAULT_EVIDENCE_SECONDS: u32 = 30;
+pub const MAX_EVIDENCE_SECONDS: u32 = 600;
 
 /// A snapshot is taken wherever they are used.
 #[derive(Clone, Debug)]
@@ -89,6 +91,12 @@ pub struct Settings {
     pub policy: Option<PathBuf>,
     pub probe_environment: bool,
     pub probe_controls: bool,
+    /// Where bundles go; `None`: none are made.
+    pub evidence_dir: Option<PathBuf>,
+    /// Seconds before an alert that its bundle tells of.
+    pub evidence_seconds: u32,
+    /// Pictures of the faces as well.
+    pub evidence_thumbnails: bool,
 }
 
 impl Default for Settings {
@@ -114,6 +122,9 @@ impl Default for Settings {
             policy: None,
             probe_environment: false,
             probe_controls: false,
+            evidence_dir: None,
+            evidence_seconds: DEFAULT_EVIDENCE_SECONDS,
+            evidence_thumbnails: false,
         }
     }
 }

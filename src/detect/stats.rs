@@ -44,6 +44,12 @@ counters! {
     unreadable => "skipped-unreadable",
     /// Fingerprints dropped because the worker was behind.
     prints_dropped => "fingerprints-dropped",
+    /// Alerts whose evidence lies on the disk.
+    evidence_written => "evidence-written",
+    /// Alerts whose evidence was dropped because the disk was behind.
+    evidence_dropped => "evidence-dropped",
+    /// Alerts whose evidence could not be written.
+    evidence_failed => "evidence-failed",
 }
 
 impl Counters {

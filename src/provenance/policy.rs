@@ -113,6 +113,8 @@ struct Patterns {
 #[derive(Clone, Debug)]
 pub struct Policy {
     pub on_violation: OnViolation,
+    /// As it was written.
+    pub text: Arc<str>,
     unknown: Unknown,
     allow: Option<Vec<Class>>,
     deny: Vec<Class>,
@@ -229,6 +231,7 @@ impl Policy {
         };
         Ok(Self {
             on_violation: file.on_violation,
+            text: text.into(),
             unknown: file.unknown,
             allow: allow.classes.as_ref().map(classes).transpose()?,
             deny: deny.classes.as_ref().map(classes).transpose()?.unwrap_or_default(),

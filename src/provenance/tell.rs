@@ -60,9 +60,15 @@ impl Teller {
         Arc::clone(&self.policy)
     }
 
-    /// Posts what the report says; `raised` is called with an alert's PTS (ns, 0 where none is known) before it is posted.
+    /// Posts what the report says; `raised` is called with an alert before it is posted, `done` after it.
     /// Returns whether the policy ends the stream.
-    pub fn tell(&mut self, report: &SourceReport, header: Header, raised: impl FnOnce(u64)) -> bool {
+    pub fn tell(
+        &mut self,
+        report: &SourceReport,
+        header: Header,
+        raised: impl FnOnce(u64),
+        done: impl FnOnce(&Alert),
+    ) -> bool {
         let Some(element) = self.element.upgrade() else { return false };
         // Fails without a bus, which is the application's choice.
         let post = |message: DeepfakeMessage| drop(element.post_message(message.to_gst(&element)));
@@ -84,7 +90,9 @@ impl Teller {
         }
         let why = report.violation.as_deref().unwrap_or("the policy is met again");
         let text = format!("{name} ({}): {why}", report.class);
-        post(AlertMessage::new(header.clone(), alert(kind, report, &text, &header)).into());
+        let alert = alert(kind, report, &text, &header);
+        post(AlertMessage::new(header.clone(), alert.clone()).into());
+        done(&alert);
         let block = kind == AlertKind::Raised && self.policy.on_violation == OnViolation::Block;
         if block {
             let detail = report.source().reason;

@@ -24,6 +24,7 @@ pub fn picture(
     label: &str,
     draw: impl FnOnce(&Area<'_>) -> Result<(), Failure>,
 ) -> Result<String, Error> {
+    crate::plotting::register_fonts();
     let mut svg = String::new();
     {
         let area = SVGBackend::with_string(&mut svg, (width, height)).into_drawing_area();

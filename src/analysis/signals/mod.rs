@@ -19,10 +19,11 @@ use super::mesh::{FaceMesh, Pose};
 use super::models::{BLENDSHAPES, MeshKind};
 use super::patch::Patch;
 use super::quality::Quality;
+use serde::{Deserialize, Serialize};
 
 /// Kinds of attack that are weighed separately: a live-looking face speaks against a photo, but says nothing
 /// against a replayed recording of a live face.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Family {
     /// A flat or still picture of a face before the camera: print, screen, animated photo.

@@ -1,0 +1,275 @@
+//! What is kept of an analysis so that its alert can be judged again: every reading as it was weighed, and the weighing
+//! itself, which the engine and a replay share.
+//!
+//! A [`History`] holds the newest seconds. What leaves it is not lost but weighed into the judges' states at its
+//! beginning, so that whoever replays the rest from there comes to the very numbers that the engine came to.
+
+mod exact;
+mod history;
+mod replay;
+
+use crate::analysis::alert::Judge;
+use crate::analysis::cusum::Contribution;
+use crate::analysis::signals::{Family, Reading};
+use crate::analysis::verdict::{Alert, AlertKind, Condition, Evidence, State, Verdict};
+use crate::analysis::watch::strongest_first;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+pub use history::{History, MAX_BYTES, Recording, Standing};
+pub use replay::{Difference, MAX_DIFFERENCES, Replay, replay};
+
+/// What one signal said in one frame, as it was weighed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Said {
+    pub signal: Cow<'static, str>,
+    pub family: Family,
+    /// See [`Reading`].
+    #[serde(with = "exact::one")]
+    pub rate: f64,
+    #[serde(with = "exact::one")]
+    pub impulse: f64,
+    /// What both were multiplied with: the quality, but for what comes from outside the pictures.
+    #[serde(with = "exact::one")]
+    pub weight: f64,
+    /// Nats that it added: `weight * (rate * dt + impulse)`.
+    #[serde(with = "exact::one")]
+    pub gain: f64,
+    /// As messages show it: see [`Evidence`].
+    #[serde(with = "exact::one")]
+    pub llr: f64,
+    #[serde(with = "exact::one")]
+    pub quality: f64,
+    pub reason: String,
+    #[serde(with = "exact::list")]
+    pub features: Vec<f64>,
+}
+
+impl Said {
+    /// A reading that is carried over `dt` seconds.
+    pub fn of(signal: Cow<'static, str>, family: Family, reading: Reading, dt: f64) -> Self {
+        let mut said = Self {
+            signal,
+            family,
+            rate: reading.rate,
+            impulse: reading.impulse,
+            weight: reading.quality,
+            gain: 0.0,
+            llr: reading.llr * reading.quality,
+            quality: reading.quality,
+            reason: reading.reason,
+            features: reading.features,
+        };
+        said.gain = said.weighed(dt);
+        said
+    }
+
+    /// Nats that come once and are not weighed with a quality; `shown` is what messages tell of it.
+    pub fn once(family: Family, nats: f64, shown: Evidence) -> Self {
+        let Evidence { signal, llr, quality, reason } = shown;
+        let (signal, features) = (signal.into(), Vec::new());
+        let mut said = Self {
+            signal,
+            family,
+            rate: 0.0,
+            impulse: nats,
+            weight: 1.0,
+            gain: 0.0,
+            llr,
+            quality,
+            reason,
+            features,
+        };
+        said.gain = said.weighed(0.0);
+        said
+    }
+
+    fn weighed(&self, dt: f64) -> f64 {
+        self.weight * (self.rate * dt + self.impulse)
+    }
+
+    fn evidence(&self) -> Evidence {
+        let (signal, reason) = (self.signal.to_string(), self.reason.clone());
+        Evidence { signal, llr: self.llr, quality: self.quality, reason }
+    }
+}
+
+/// A judge after an update.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct After {
+    pub statistic: f64,
+    pub risk: f64,
+    pub state: State,
+    pub sums: Vec<FamilySum>,
+}
+
+/// What one family of attacks amounts to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct FamilySum {
+    pub family: Family,
+    /// For such an attack, nats.
+    pub sum: f64,
+    /// Against it, nats.
+    pub live: f64,
+    /// When `sum` last was 0, ns.
+    pub onset: u64,
+}
+
+impl After {
+    /// The judge as it stands.
+    pub fn of(judge: &Judge) -> Self {
+        let cusum = judge.cusum();
+        let sum = |family: Family| FamilySum {
+            family,
+            sum: cusum.sum(family),
+            live: cusum.live(family),
+            onset: cusum.onset(family),
+        };
+        Self {
+            statistic: judge.statistic(),
+            risk: judge.risk(),
+            state: judge.state(),
+            sums: Family::ALL.into_iter().map(sum).collect(),
+        }
+    }
+
+    /// The first number that is another one in `other`, if any is.
+    fn difference(&self, other: &Self) -> Option<String> {
+        let numbers = |a: &Self| {
+            let mut all = vec![("statistic".to_owned(), a.statistic), ("risk".to_owned(), a.risk)];
+            for s in &a.sums {
+                all.push((format!("sum of {}", s.family.name()), s.sum));
+                all.push((format!("evidence against {}", s.family.name()), s.live));
+            }
+            all
+        };
+        let (mine, others) = (numbers(self), numbers(other));
+        let differ = |((name, a), (_, b)): (&(String, f64), &(String, f64))| {
+            (a.to_bits() != b.to_bits()).then(|| format!("the {name} is {a} and {b} is written"))
+        };
+        mine.iter().zip(&others).find_map(differ).or_else(|| {
+            (self != other).then(|| "state, onset or families are not those that are written".to_owned())
+        })
+    }
+}
+
+/// One update of one judge: what it was told and what became of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Step {
+    pub pts: u64,
+    pub epoch: u64,
+    /// The face; `None` for the stream as a whole.
+    pub track_id: Option<u32>,
+    /// Seconds over which rates were carried.
+    #[serde(with = "exact::one")]
+    pub dt: f64,
+    /// The face's overall quality.
+    pub face_quality: Option<f64>,
+    pub said: Vec<Said>,
+    pub after: After,
+    /// Whether it raised or cleared an alert.
+    pub alert: Option<AlertKind>,
+}
+
+impl Step {
+    /// What a judge is going to be told.
+    pub fn new(pts: u64, epoch: u64, track_id: Option<u32>, dt: f64, said: Vec<Said>) -> Self {
+        let (face_quality, after, alert) = (None, After::default(), None);
+        Self { pts, epoch, track_id, dt, face_quality, said, after, alert }
+    }
+
+    /// Tells the judge, and notes what became of it. Returns the alert that was raised or cleared, and the evidence, the
+    /// strongest first.
+    pub fn weigh(&mut self, judge: &mut Judge) -> (Option<Alert>, Vec<Evidence>) {
+        let (alert, evidence) = self.tell(judge);
+        self.after = After::of(judge);
+        self.alert = alert.as_ref().map(|a| a.kind);
+        (alert, evidence)
+    }
+
+    fn tell(&self, judge: &mut Judge) -> (Option<Alert>, Vec<Evidence>) {
+        let contribution =
+            |s: &Said| Contribution { signal: s.signal.clone(), family: s.family, gain: s.weighed(self.dt) };
+        let contributions: Vec<_> = self.said.iter().map(contribution).collect();
+        let evidence = strongest_first(self.said.iter().map(Said::evidence).collect());
+        let alert = judge.update(self.pts, &contributions, &evidence, self.epoch, self.track_id);
+        (alert, evidence)
+    }
+}
+
+/// What the verdict of one frame was.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Frame {
+    pub pts: u64,
+    pub epoch: u64,
+    pub state: State,
+    pub condition: Condition,
+    pub risk: f64,
+    /// Whether an alert stood.
+    pub alert: bool,
+    /// The picture was the one before once more: only its repetition was judged.
+    pub duplicate: bool,
+    /// The faces in it.
+    pub tracks: Vec<u32>,
+}
+
+impl Frame {
+    pub fn of(verdict: &Verdict, duplicate: bool) -> Self {
+        Self {
+            pts: verdict.analysed_pts.unwrap_or_default(),
+            epoch: verdict.epoch,
+            state: verdict.state,
+            condition: verdict.condition,
+            risk: verdict.risk,
+            alert: verdict.alert,
+            duplicate,
+            tracks: verdict.tracks.iter().map(|t| t.track_id).collect(),
+        }
+    }
+}
+
+/// What happened, in the order in which it did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Entry {
+    /// A judge was told something.
+    Step(Step),
+    /// A face is gone for good, and its judge with it.
+    Ended { pts: u64, track_id: u32 },
+    /// A frame was done.
+    Frame(Frame),
+}
+
+impl Entry {
+    pub const fn pts(&self) -> u64 {
+        match self {
+            Self::Step(s) => s.pts,
+            Self::Ended { pts, .. } => *pts,
+            Self::Frame(f) => f.pts,
+        }
+    }
+
+    /// Bytes that it takes in memory, about.
+    fn size(&self) -> usize {
+        let fixed = std::mem::size_of::<Self>();
+        match self {
+            Self::Step(s) => {
+                let said = |s: &Said| {
+                    std::mem::size_of::<Said>() + s.signal.len() + s.reason.len() + 8 * s.features.len()
+                };
+                let sums = s.after.sums.len() * std::mem::size_of::<FamilySum>();
+                fixed + sums + s.said.iter().map(said).sum::<usize>()
+            }
+            Self::Ended { .. } => fixed,
+            Self::Frame(f) => fixed + 4 * f.tracks.len(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
