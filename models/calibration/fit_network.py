@@ -2,7 +2,7 @@
 """Fit the [model.calibration] of a network that watches a face (role face-signal).
 
     deepfake-scan labelled/manifest.csv --extra-models mine/ --json scan.jsonl
-    fit_network.py scan.jsonl --model my-swap-detector [--kind swap]
+    fit_network.py scan.jsonl --model my-swap-detector [--kind swap reenactment]
 
 Reads the mean attack logit of each labelled recording and fits one slope and one bias by logistic regression with equal
 weight of the two classes, so that the logit is a log-likelihood ratio whatever the shares of the classes (Pigeon et al.
@@ -27,7 +27,7 @@ FOLDS = 5
 RIDGE = 1e-2
 
 
-def read(paths: list[Path], model: str, kind: str) -> list[tuple[float, float, bool, set[str]]]:
+def read(paths: list[Path], model: str, kinds: list[str]) -> list[tuple[float, float, bool, set[str]]]:
     """Mean score, mean width of the face, whether it is an attack, and what ties it to others, of each recording."""
     rows, names = [], set()
     for path in paths:
@@ -42,7 +42,8 @@ def read(paths: list[Path], model: str, kind: str) -> list[tuple[float, float, b
             names |= set(scores)
             seen = scores.get(model, {})
             attack, score = label.get("attack"), seen.get("mean_score")
-            if attack is None or score is None or (attack and kind not in (label.get("attack_type") or "")):
+            if attack is None or score is None or (
+                    attack and not any(kind in (label.get("attack_type") or "") for kind in kinds)):
                 continue
             people = [p.strip() for p in (label.get("identity_group") or "").split("|") if p.strip()]
             marks = {f"person {p}" for p in people} | ({f"pair {label['pair_id']}"} if label.get("pair_id") else set())
@@ -112,7 +113,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scans", nargs="+", type=Path, help="what deepfake-scan --json wrote")
     parser.add_argument("--model", required=True, help="name of the model in its manifest")
-    parser.add_argument("--kind", default="", help="only attacks whose type has this in its name")
+    parser.add_argument("--kind", nargs="+", default=[""], help="only attacks whose type has one of these in its name")
     parser.add_argument("--size", action="store_true", help="fit size-slope too")
     parser.add_argument("--data", default="", help="what the recordings are, for people")
     arguments = parser.parse_args()

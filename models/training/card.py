@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,8 +99,8 @@ def _written(run: Run, name: str, toml: str, about: list[str], files: list[Expor
              how: list[str]) -> Path:
     """Writes `run.out/name.toml` and `run.out/name.md`; returns the latter."""
     (run.out / f"{name}.toml").write_text(toml)
-    rows = [f"| `{one.file.name}` | {one.size / 1e6:.2f} | {one.milliseconds:.1f} | {one.auc:.3f} | {one.difference:.1g} |"
-            for one in files]
+    rows = [f"| `{one.file.name}` | {one.size / 1e6:.2f} | {one.milliseconds:.1f} | {'-' if math.isnan(one.auc) else f'{one.auc:.3f}'} | "
+            f"{one.difference:.1g} |" for one in files]
     text = [f"# Model card: {name}", "", *about, "",
             "| file | MB | ms a crop, one core | AUC on held-out people | largest difference from PyTorch |",
             "|---|---|---|---|---|", *rows, "", "## Training data", "", *_material(run),

@@ -114,7 +114,8 @@ impl PartHeat {
         let (parts, columns) = (Parts::of(mesh), columns.max(1));
         let rows = heat.len() / columns;
         for (row, line) in heat.chunks_exact(columns).enumerate() {
-            for (column, value) in line.iter().enumerate() {
+            // It tells where, no more: a cell that is no number is left out.
+            for (column, value) in line.iter().enumerate().filter(|(_, v)| v.is_finite()) {
                 let at = |i: usize, n: usize| (i as f32 + 0.5) / n as f32;
                 let part = parts.at(placed.to_frame(at(column, columns), at(row, rows)));
                 if let Some(sum) = sums.0.get_mut(part as usize) {
