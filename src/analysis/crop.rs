@@ -113,7 +113,7 @@ impl Placed {
         let share = |c: f32, s: f32, frame: usize| {
             ((c + s / 2.0).min(frame as f32) - (c - s / 2.0).max(0.0)).max(0.0) / s
         };
-        share(self.centre[0], self.size[0], width) * share(self.centre[1], self.size[1], height)
+        (share(self.centre[0], self.size[0], width) * share(self.centre[1], self.size[1], height)).min(1.0)
     }
 
     /// Whether it is a place in a frame of that size at all.

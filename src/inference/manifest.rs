@@ -70,6 +70,7 @@ pub struct ModelEntry {
     #[serde(rename = "min-face")]
     pub min_face: Option<f64>,
     /// Least share of the picture that lies within the frame.
+    #[serde(rename = "min-inside")]
     pub min_inside: Option<f64>,
     /// What it is shown.
     pub crop: Option<CropSpec>,

@@ -62,7 +62,8 @@ fn a_stuck_analysis_holds_up_nothing_and_at_most_two_buffers() {
     // The newest of those that waited was analysed, and the next buffer carries that.
     let buffer = counted(&mut rig, &alive);
     let v = verdict(&rig.pass(buffer));
-    assert_eq!(v.analysed_pts, Some(rig.pts(499).nseconds()));
+    // (Or its own verdict, if the worker is that quick.)
+    assert!([499, 500].map(|n| Some(rig.pts(n).nseconds())).contains(&v.analysed_pts), "{v:?}");
     assert_ne!(v.condition, Condition::Stale);
     rig.eos();
     rig.drain();
