@@ -227,7 +227,9 @@ pub(super) mod linux {
     // The 32-bit question, not VIDIOC_QUERY_EXT_CTRL: uvcvideo did not know that one until Linux 6.15.
     question!(pub query_control, Control, opcode::read_write::<Control>(b'V', 36));
     question!(enumerate_sizes, FrameSize, opcode::read_write::<FrameSize>(b'V', 74));
+    #[cfg(feature = "plugin")]
     question!(pub get_control, ControlValue, opcode::read_write::<ControlValue>(b'V', 27));
+    #[cfg(feature = "plugin")]
     question!(pub set_control, ControlValue, opcode::read_write::<ControlValue>(b'V', 28));
 
     /// Opens a video node, and nothing else, without waiting; the ways of access are tried in their order.
