@@ -134,7 +134,7 @@ class SkinModel(nn.Module):
         self.register_buffer("tone", torch.zeros(3, 1))
         self.register_buffer("reference", torch.zeros(3))
         inside = F.avg_pool2d(torch.from_numpy(at.regions[None, :1]), TEXELS // CELLS)
-        self.register_buffer("outside", torch.where(inside > 0.3, 0.0, -6.0))
+        self.register_buffer("inside", (inside > 0.3).float())
 
     def unwrapped(self, face: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
         """Luma, red and blue difference of the texels, n x 3 x TEXELS x TEXELS, steps of 1/255."""
@@ -175,7 +175,8 @@ class SkinModel(nn.Module):
         # A cell's own detail in place of the whole skin's.
         cells = [torch.log(F.adaptive_avg_pool2d(g[:, 1:], CELLS) + FLOOR) for g in gradients[:JUDGED]]
         lack = (expected[:, :, None, None] - torch.cat(cells, 1)) / self.spread[None, :, None, None]
-        return logit, -logit, lack.mean(1, keepdim=True) + self.outside
+        # Elsewhere there is no skin to lack anything: flat walls would outshine it.
+        return logit, -logit, lack.mean(1, keepdim=True) * self.inside - 6 * (1 - self.inside)
 
 
 def mean_shape(sources: list[Source]) -> np.ndarray:
