@@ -22,7 +22,7 @@ licence = "MIT"
 origin = "models/training, card {card}"
 family = "{family}"
 signal = "{signal}"
-per-second = 3.0
+per-second = {per_second}
 window = {window}
 min-face = {min_face}
 [model.crop]
@@ -55,7 +55,7 @@ dtype = "f32"
 def frame_entry(name: str, one: Exported) -> str:
     """The frame model's text for manifest.toml."""
     return ENTRY.format(name=name, file=one.file.name, sha256=one.sha256, size=one.size, card=f"{name}.md", family="forgery",
-                        signal="frame-texture", window=3.0, min_face=int(channel.NARROWEST_FACE),
+                        signal="frame-texture", per_second=3.0, window=3.0, min_face=int(channel.NARROWEST_FACE),
                         crop=f'kind = "native"\nmax-face = {int(channel.WIDEST_FACE)}', side=net.SIDE, more="", output="forged",
                         heat=HEAT.format(cells=net.CELLS))
 
@@ -68,8 +68,8 @@ def skin_entries(name: str, one: Exported) -> str:
               "min_face": f"{int(channel.NARROWEST_FACE)}\nmin-inside = 0.85", "side": skin.SIDE, "more": points,
               "crop": f'kind = "aligned"\nscale = {skin.SCALE}'}
     return "\n".join([
-        ENTRY.format(name=name, family="forgery", signal="skin-detail", output="forged", heat=HEAT.format(cells=skin.CELLS), **common),
-        ENTRY.format(name=f"{name}-medium", family="presentation", signal="skin-medium", output="recaptured", heat="", **common)])
+        ENTRY.format(name=name, family="forgery", signal="skin-detail", per_second=3.0, output="forged", heat=HEAT.format(cells=skin.CELLS), **common),
+        ENTRY.format(name=f"{name}-medium", family="presentation", signal="skin-medium", per_second=1.0, output="recaptured", heat="", **common)])
 
 
 @dataclass(frozen=True)
