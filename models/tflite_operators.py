@@ -335,6 +335,7 @@ class Operators:
     def table(self) -> dict[str, Callable]:
         """Which method converts which operator."""
         return {
+            "ABS": self.elementwise("Abs"),
             "ADD": self.elementwise("Add", tflite.AddOptions),
             "CONCATENATION": self.concat,
             "CONV_2D": self.conv,

@@ -380,6 +380,8 @@ fn forgery(calibrated: bool) -> Arc<NetworkSpec> {
         input: (32, 32),
         pixels: Pixels { order: Order::Nchw, channels: Channels::Rgb, gain: [1.0; 3], offset: [0.0; 3] },
         landmarks: false,
+        memory: None,
+        opposite_of: None,
         score: ScoreSpec::Logit { of_attack: true },
         heat: None,
         calibration: calibrated.then(|| toml::from_str(calibration).unwrap()),

@@ -10,6 +10,8 @@ mod common;
 mod element;
 #[path = "networks/errors.rs"]
 mod errors;
+#[path = "networks/memory.rs"]
+mod memory;
 #[path = "networks/peers.rs"]
 mod peers;
 #[path = "networks/pixels.rs"]
@@ -71,6 +73,25 @@ impl Entry {
             preprocessing: "layout = \"nchw\"\ncolour = \"gray\"\nrange = [0, 1.25]".into(),
             input: "name = \"face\"\nshape = [1, 1, 32, 32]\ndtype = \"f32\"".into(),
             outputs: "[[model.output]]\nname = \"logit\"\nmeaning = \"attack-logit\"\nshape = [1, 1]\ndtype = \"f32\"\n".into(),
+            ..Self::quadrant()
+        }
+    }
+
+    /// `clock.onnx`: the score is the seconds for which it has watched.
+    fn clock() -> Self {
+        let state = "meaning = \"state\"\nshape = [1, 2]\ndtype = \"f32\"";
+        Self {
+            name: "clock",
+            file: "clock.onnx",
+            preprocessing: "layout = \"nchw\"\ncolour = \"gray\"\nrange = [0, 1]".into(),
+            input: format!(
+                "name = \"state\"\n{state}\n[[model.input]]\nname = \"face\"\nshape = [1, 1, 32, 32]\ndtype = \"f32\"\n\
+                [[model.input]]\nname = \"seconds\"\nmeaning = \"seconds\"\nshape = [1, 1]\ndtype = \"f32\""
+            ),
+            outputs: format!(
+                "[[model.output]]\nname = \"next\"\n{state}\n[[model.output]]\nname = \"logit\"\n\
+                meaning = \"attack-logit\"\nshape = [1, 1]\ndtype = \"f32\"\n"
+            ),
             ..Self::quadrant()
         }
     }

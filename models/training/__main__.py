@@ -1,4 +1,4 @@
-"""Trains the skin and the frame model from folders of genuine faces: `python -m training run --faces DIR ...`.
+"""Trains the skin, the motion and the frame model from folders of genuine faces: `python -m training run --faces DIR ...`.
 
 Everything is resumable: what lies in the output folder already is not made again. Delete a part to make it anew:
 `samples/` (forged pictures), `autoencoder-*.pt` (decoders), `checkpoint.pt` (the network).
@@ -36,8 +36,8 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument("--seed", type=int, default=1, help="[%(default)s]")
         return one
 
-    run = common("run", "Everything: faces, decoders, samples, both models, ONNX, check, cards")
-    run.add_argument("--only", choices=["frame", "skin"], help="one of the two models [both]")
+    run = common("run", "Everything: faces, decoders, samples, the models, ONNX, check, cards")
+    run.add_argument("--only", choices=["frame", "skin", "motion"], help="one of the models [all]")
     run.add_argument("--one-light", metavar="PATTERN",
                      help="names of stills that were taken in one light with one camera, say 'studio_*': the skin model learns from them what "
                           "to take off for the skin's tone")
@@ -89,9 +89,11 @@ def run(args: argparse.Namespace) -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     attacks = labelled.collect(args.attacks) if args.attacks else None
-    if args.only != "frame":
+    if args.only in (None, "skin"):
         _skin(args)
-    if args.only == "skin":
+    if args.only in (None, "motion"):
+        _motion(args)
+    if args.only not in (None, "frame"):
         return
     kept, people, held_out = _faces_and_decoders(args, device)
     samples = args.out / "samples"
@@ -118,12 +120,12 @@ def _frame(args: argparse.Namespace, told: Run, samples: Path, attacks: Labelled
 
 def _skin(args: argparse.Namespace) -> None:
     import torch
-    from . import card, export, skin, sources
+    from . import card, export, skin, sources, unwrap
     found = sources.followed(args.faces)
     if not found:
         raise ValueError("no recording with a face: the skin model learns from video as cameras and codecs make it")
     with torch.no_grad():
-        model = skin.SkinModel(skin.layout(skin.mean_shape(found)))
+        model = skin.SkinModel(unwrap.layout(unwrap.mean_shape(found), skin.TEXELS))
         fitted = skin.fit(model, found)
         if args.one_light:
             fitted["tone"] = skin.fit_tone(model, sources.collect(args.faces, pattern=args.one_light), found)
@@ -132,6 +134,20 @@ def _skin(args: argparse.Namespace) -> None:
         written = export.export_skin(model, args.out / "deepfake-skin.onnx", found[:: max(1, len(found) // 32)])
     told = card.Run(args.out, args.faces, found, [], " ".join(sys.argv[1:]))
     _told([written], card.write_skin(told, "deepfake-skin", written, fitted))
+
+
+def _motion(args: argparse.Namespace) -> None:
+    import torch
+    from . import card, export, motion, sources, unwrap
+    found = sources.followed(args.faces, moments=2, frames=1)
+    if not found:
+        raise ValueError("no recording with a face: the motion model learns from video")
+    with torch.no_grad():
+        model = motion.MotionModel(unwrap.layout(unwrap.mean_shape(found), motion.TEXELS))
+        fitted, names = motion.fit(model, args.faces, args.seed)
+        written = export.export_motion(model, args.out / "deepfake-motion.onnx", motion.some(model, args.faces))
+    seen = [s for s in found if s.name.split("#")[0] in names]
+    _told([written], card.write_motion(card.Run(args.out, args.faces, seen, [], " ".join(sys.argv[1:])), "deepfake-motion", written, fitted, names))
 
 
 def sheet(args: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import channel, forge, masks, net, skin, sources
+from . import channel, forge, masks, motion, net, skin, sources, unwrap
 from .export import Exported
 from .sources import Source
 
@@ -60,16 +60,34 @@ def frame_entry(name: str, one: Exported) -> str:
                         heat=HEAT.format(cells=net.CELLS))
 
 
-def skin_entries(name: str, one: Exported) -> str:
-    """The skin model's: one file, two entries, for what it says of forgeries and of recaptured pictures."""
-    points = f'[[model.input]]\nname = "points"\nmeaning = "landmarks"\nshape = [-1, {skin.POINTS}, 2]\ndtype = "f32"\n'
+POINTS = f'[[model.input]]\nname = "points"\nmeaning = "landmarks"\nshape = [-1, {unwrap.POINTS}, 2]\ndtype = "f32"\n'
+OPPOSITE = """# What the score says with the sign turned.
+[model.opposite]
+name = "{name}"
+signal = "{signal}"
+family = "presentation"
+"""
+
+
+def skin_entry(name: str, one: Exported) -> str:
+    """The skin model's: what it says of forgeries and, with the sign turned, of recaptured pictures."""
     # It errs with the person and the camera: a long window, whose word is to count once.
-    common = {"file": one.file.name, "sha256": one.sha256, "size": one.size, "card": f"{name}.md", "window": 30.0,
-              "min_face": f"{int(channel.NARROWEST_FACE)}\nmin-inside = 0.85", "side": skin.SIDE, "more": points,
-              "crop": f'kind = "aligned"\nscale = {skin.SCALE}'}
-    return "\n".join([
-        ENTRY.format(name=name, family="forgery", signal="skin-detail", per_second=3.0, output="forged", heat=HEAT.format(cells=skin.CELLS), **common),
-        ENTRY.format(name=f"{name}-medium", family="presentation", signal="skin-medium", per_second=1.0, output="recaptured", heat="", **common)])
+    return ENTRY.format(name=name, file=one.file.name, sha256=one.sha256, size=one.size, card=f"{name}.md", family="forgery",
+                        signal="skin-detail", per_second=3.0, window=30.0, side=skin.SIDE, more=POINTS, output="forged",
+                        min_face=f"{int(channel.NARROWEST_FACE)}\nmin-inside = 0.85", crop=f'kind = "aligned"\nscale = {unwrap.SCALE}',
+                        heat=HEAT.format(cells=skin.CELLS) + OPPOSITE.format(name=f"{name}-medium", signal="skin-medium"))
+
+
+def motion_entry(name: str, one: Exported) -> str:
+    """The motion model's, as the skin model's, with its state."""
+    tensor = '[[model.{}]]\nname = "{}"\nmeaning = "{}"\nshape = [-1, {}]\ndtype = "f32"\n'
+    more = POINTS + tensor.format("input", "seconds", "seconds", 1) + tensor.format("input", "state", "state", motion.STATE)
+    return ENTRY.format(name=name, file=one.file.name, sha256=one.sha256, size=one.size, card=f"{name}.md", family="forgery",
+                        signal="skin-motion", per_second=15.0, window=30.0, side=motion.SIDE, more=more, output="forged",
+                        min_face=f"{int(channel.NARROWEST_FACE)}\nmin-inside = 0.85\nsettle = {motion.SETTLE}\nhold = 1.0",
+                        crop=f'kind = "aligned"\nscale = {unwrap.SCALE}',
+                        heat=tensor.format("output", "next", "state", motion.STATE)
+                        + OPPOSITE.format(name=f"{name}-medium", signal="medium-motion"))
 
 
 @dataclass(frozen=True)
@@ -124,11 +142,21 @@ def write_frame(run: Run, name: str, files: list[Exported]) -> Path:
 
 
 def write_skin(run: Run, name: str, one: Exported, fitted: dict[str, list[float]]) -> Path:
-    """Entries and card of the skin model; returns the card."""
+    """Entry and card of the skin model; returns the card."""
     about = ["Says whether the skin shows the colour detail that the rest of the face and its surroundings let expect: generated and",
              "swapped faces have less, recaptured pictures more. Learned from genuine recordings alone; `models/training/skin.py` explains it."]
     recordings = len({skin.recording_of(s) for s in run.people})
     how = [f"- {recordings} recordings; of the variance of the skin's red and blue detail (finest scale first, red then blue) the rest of "
            f"the picture explains, on recordings left out, {fitted['explained']}; spread around it {fitted['spread']} nats",
            f"- taken off for a unit of the skin's mean luma, red and blue difference: {fitted.get('tone', 'nothing')}"]
-    return _written(run, name, skin_entries(name, one), about, [one], None, how)
+    return _written(run, name, skin_entry(name, one), about, [one], None, how)
+
+
+def write_motion(run: Run, name: str, one: Exported, fitted: dict[str, list[float]], names: list[str]) -> Path:
+    """Entry and card of the motion model; returns the card."""
+    about = ["Says whether the skin's colour changes from moment to moment as the rest of the picture lets expect: generated and swapped",
+             "faces have less of that, recaptured pictures more. A network of time: its state goes in and comes out with every picture.",
+             "Learned from genuine recordings alone; `models/training/motion.py` explains it."]
+    how = [f"- {len(names)} recordings, each as it is and once encoded anew, at {' and '.join(f'{r:g}' for r in motion.RATES)} pictures a second; of the "
+           f"variance of what is judged the rest explains, on recordings left out, {fitted['explained']}; spread around it {fitted['spread']} nats"]
+    return _written(run, name, motion_entry(name, one), about, [one], None, how)

@@ -15,7 +15,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
-from . import skin
+from . import motion, skin
 from .dataset import batches
 from .net import SIDE, FrameModel
 from .sources import Source
@@ -148,6 +148,12 @@ def export_frame(net: FrameModel, file: Path, training: Path, validation: Path) 
 
 def export_skin(model: skin.SkinModel, file: Path, some: list[Source]) -> Exported:
     """Writes `file`, checked on `some` faces."""
-    faces, points = (torch.from_numpy(np.stack(v)) for v in zip(*(skin.inputs(s.rgb, s.points) for s in some)))
+    faces, points = (torch.from_numpy(np.stack(v)) for v in zip(*(skin.inputs(s) for s in some)))
     difference = _written(model.eval(), file, ["forged", "recaptured", "heat"], {"face": faces, "points": points})
     return _described(file, difference, float("nan"), {"face": faces[:1].numpy(), "points": points[:1].numpy()})
+
+
+def export_motion(model: motion.MotionModel, file: Path, some: dict[str, torch.Tensor]) -> Exported:
+    """Writes `file`, checked on `some` inputs (by name, a batch each)."""
+    difference = _written(model.eval(), file, ["forged", "recaptured", "next"], some)
+    return _described(file, difference, float("nan"), {name: v[:1].numpy() for name, v in some.items()})

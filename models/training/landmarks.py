@@ -1,4 +1,4 @@
-"""Faces and their landmarks, with the very networks that the plugin runs (BlazeFace, face mesh v1)."""
+"""Faces and their landmarks, with the very networks that the plugin runs (BlazeFace, face mesh v1 or v2)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import onnxruntime as ort
 #: Networks as `make models` puts them.
 FETCHED = Path(__file__).resolve().parents[1] / "fetched"
 
-# Indices into the 468 points of the canonical mesh.
+#: Points of the surface; the second mesh has the irises after them.
+POINTS = 468
+# Indices into these.
 #: Outline of the face, closed.
 OVAL = [10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
         152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109]
@@ -81,7 +83,7 @@ class FaceFinder:
     #: side, anchor grids of the two detectors.
     DETECTORS = {"short": (128, [(16, 2), (8, 6)]), "full": (192, [(48, 1)])}
 
-    def __init__(self, folder: Path = FETCHED, threads: int = 1):
+    def __init__(self, folder: Path = FETCHED, threads: int = 1, mesh: str = "face-mesh-v1"):
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -93,7 +95,8 @@ class FaceFinder:
             return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
         self.detectors = {kind: load(f"blazeface-{kind}.onnx") for kind in self.DETECTORS}
-        self.mesh = load("face-mesh-v1.onnx")
+        self.mesh = load(f"{mesh}.onnx")
+        self.side = int(self.mesh.get_inputs()[0].shape[1])
         self.roi: tuple[float, float, float, float] | None = None
 
     def _detect(self, kind: str, rgb: np.ndarray) -> tuple[float, float, float, float] | None:
@@ -121,15 +124,15 @@ class FaceFinder:
 
     def _mesh(self, rgb: np.ndarray, roi: tuple[float, float, float, float]) -> Face:
         cx, cy, size, angle = roi
-        side = 192
+        side = self.side
         c, s = np.cos(angle) * size / side, np.sin(angle) * size / side
         # Crop pixels to frame pixels.
         m = np.array([[c, -s, cx - (c - s) * side / 2], [s, c, cy - (s + c) * side / 2]], np.float32)
         crop = cv2.warpAffine(rgb, m, (side, side), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
                               borderMode=cv2.BORDER_REPLICATE)
         out = self.mesh.run(None, {self.mesh.get_inputs()[0].name: crop[None].astype(np.float32) / 255.0})
-        points, presence = sorted(out, key=lambda a: -a.size)[:2]
-        points = points.reshape(-1, 3)[:, :2]
+        points, presence = (next(o for o, t in zip(out, self.mesh.get_outputs()) if t.name == n) for n in ("landmarks", "presence"))
+        points = points.reshape(-1, 3)[:POINTS, :2]
         frame = points @ m[:, :2].T + m[:, 2]
         return Face(frame.astype(np.float32), float(1 / (1 + np.exp(-presence.reshape(-1)[0]))))
 

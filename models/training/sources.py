@@ -91,7 +91,7 @@ def _of_file(path: Path, finder: FaceFinder) -> list[Source]:
     return found
 
 
-def _files(folders: list[Path], kinds: set[str], pattern: str = "*") -> list[Path]:
+def files(folders: list[Path], kinds: set[str], pattern: str = "*") -> list[Path]:
     """Files of such a kind and name in the folders and below them, sorted."""
     return sorted(p for folder in folders for p in folder.rglob(pattern) if p.suffix.lower() in kinds)
 
@@ -99,7 +99,7 @@ def _files(folders: list[Path], kinds: set[str], pattern: str = "*") -> list[Pat
 def collect(folders: list[Path], finder: FaceFinder | None = None, pattern: str = "*") -> list[Source]:
     """All faces of the folders' stills and recordings of such a name, sorted by file name."""
     finder = finder or FaceFinder(threads=2)
-    files = _files(folders, STILLS | RECORDINGS, pattern)
+    files = files(folders, STILLS | RECORDINGS, pattern)
     if not files:
         raise FileNotFoundError(f"no pictures or recordings in {', '.join(map(str, folders))}")
     found = []
@@ -134,7 +134,7 @@ def followed(folders: list[Path], moments: int = 6, frames: int = 25, every: int
     `frames`, and each `every`th of them is taken.
     """
     finder, found = FaceFinder(), []
-    for path in tqdm(_files(folders, RECORDINGS), desc="recordings", unit="file"):
+    for path in tqdm(files(folders, RECORDINGS), desc="recordings", unit="file"):
         length = video.length(path, 6000)
         starts = {int(s) for s in np.linspace(0, max(0, length - frames), moments + 2)[1:-1]}
         for start in sorted(starts):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import av
@@ -18,6 +18,12 @@ def length(path: Path, limit: int) -> int:
     """How many pictures a recording has; counts no further than `limit`."""
     with av.open(str(path)) as container:
         return sum(1 for _ in itertools.islice(container.decode(video=0), limit))
+
+
+def rate(path: Path) -> float:
+    """Pictures a second, as the container has it; 25 where it does not say."""
+    with av.open(str(path)) as container:
+        return float(container.streams.video[0].average_rate or 25)
 
 
 def picked(path: Path, indices: range) -> Iterator[tuple[int, np.ndarray]]:
@@ -61,3 +67,10 @@ def through_codec(pictures: list[np.ndarray], codec: str, quality: int, fps: int
     with av.open(buffer) as container:
         container.streams.video[0].thread_count = 1
         return [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
+
+
+def in_pieces(pictures: Iterable[np.ndarray], codec: str, quality: int, piece: int = 100) -> Iterator[np.ndarray]:
+    """`pictures` through `through_codec`, so many at a time, with even sides: a call has thousands."""
+    pictures = iter(pictures)
+    while batch := [p[: p.shape[0] // 2 * 2, : p.shape[1] // 2 * 2] for p in itertools.islice(pictures, piece)]:
+        yield from through_codec([np.ascontiguousarray(p) for p in batch], codec, quality)

@@ -5,6 +5,7 @@ use super::crop::{Cropper, FaceBox, Placed};
 use super::detector::{Detection, Detector};
 use super::frame::FrameView;
 use super::geometry::Point;
+use super::memory::Memory;
 use super::mesh::{FaceMesh, Pose, SKIN_PATCHES};
 use super::models::{
     BLENDSHAPE_POINTS, BLENDSHAPES, DetectorOutput, DetectorRange, FaceModels, LANDMARKS, MeshKind,
@@ -175,22 +176,24 @@ impl<M: FaceModels> Chain<M> {
         self.models.networks()
     }
 
-    /// Shows `face` in the frame at `pts` to the network at `index`; `None` if there is no picture of it to show.
+    /// Shows `face`, which lies at `shown` in the frame at `pts`, to the network at `index`; `None` if there is no picture of it to show.
+    /// `memory` is what a network of time remembers of this face.
     pub fn look(
         &mut self,
         index: usize,
         frame: &FrameView<'_>,
         face: &Face,
+        shown: &FaceBox,
+        memory: Option<&mut Memory>,
         pts: u64,
     ) -> Result<Option<Look>, ChainError<M::Error>> {
         let Some(spec) = self.models.networks().get(index).cloned() else { return Ok(None) };
-        let shown = FaceBox::of(&face.mesh);
         let size = (frame.width(), frame.height());
         let enough = |p: Placed| f64::from(p.inside(size)) >= spec.min_inside;
-        if !spec.crop.place(&shown, spec.input, size).is_some_and(enough) {
+        if !spec.crop.place(shown, spec.input, size).is_some_and(enough) {
             return Ok(None);
         }
-        let Some(placed) = self.cropper.cut(frame, &shown, &spec.crop, spec.input, &mut self.reader)? else {
+        let Some(placed) = self.cropper.cut(frame, shown, &spec.crop, spec.input, &mut self.reader)? else {
             return Ok(None);
         };
         self.landmarks.clear();
@@ -199,12 +202,15 @@ impl<M: FaceModels> Chain<M> {
         }
         let out = &mut self.raw.2;
         let picture = self.cropper.input(&spec.pixels, spec.input)?;
-        let input = NetworkInput { picture, landmarks: &self.landmarks };
+        let wrong = |what| ChainError::Output { model: spec.name.clone(), what };
+        let mut memory = memory;
+        let (state, seconds) = memory.as_deref_mut().map_or((&[][..], 0.0), |m| m.recall(pts));
+        let input = NetworkInput { picture, landmarks: &self.landmarks, state, seconds };
         self.models.network(index, input, out).map_err(ChainError::Model)?;
-        let score = spec.score.attack_logit(&out.values);
-        let score = score.map_err(|what| ChainError::Output { model: spec.name.clone(), what })?;
+        let score = spec.score.attack_logit(&out.values).map_err(wrong)?;
+        let settled = memory.map_or(Ok(true), |m| m.keep(pts, &mut out.state)).map_err(wrong)?;
         let heat = spec.heat.map(|(_, columns)| PartHeat::of(&out.heat, columns, &placed, &face.mesh));
-        Ok(Some(Look { pts, score, px: shown.px(), heat }))
+        Ok(Some(Look { pts, score, px: shown.px(), heat, settled }))
     }
 
     /// The same faces are still there: the picture has not changed.

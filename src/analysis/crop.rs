@@ -2,7 +2,7 @@
 
 use super::align::{self, Roi};
 use super::frame::{FrameView, PixelRect};
-use super::mesh::FaceMesh;
+use super::mesh::{FaceMesh, Pose};
 use super::region::{RegionError, RegionReader, RgbRegion};
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
@@ -73,9 +73,9 @@ pub struct FaceBox {
 }
 
 impl FaceBox {
-    /// The face of that mesh.
-    pub fn of(mesh: &FaceMesh) -> Self {
-        Self { bounds: mesh.bounds(), roll: mesh.pose().roll }
+    /// The face of that mesh, whose pose is known already.
+    pub fn of(mesh: &FaceMesh, pose: Pose) -> Self {
+        Self { bounds: mesh.bounds(), roll: pose.roll }
     }
     /// Its width, frame pixels.
     pub fn px(&self) -> f64 {

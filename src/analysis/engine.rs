@@ -14,6 +14,7 @@ use super::models::{BLENDSHAPE_POINTS, FaceModels};
 use super::network::NetworkSpec;
 use super::provenance::Source;
 use super::sampler::{ALARM_RISK, CALIBRATE_NS, Phase};
+use super::signals::network::Look;
 use super::signals::repeat::Repeat;
 use super::signals::{Family, seconds};
 use super::verdict::{Alert, Condition, Evidence, SCHEMA_VERSION, State, TrackVerdict, Verdict};
@@ -168,10 +169,10 @@ impl<M: FaceModels> Engine<M> {
         self.threshold
     }
 
-    /// Starts a new epoch: nothing of the old one counts any more. Returns the clearing of standing alerts.
+    /// Starts a new epoch: nothing of the old one counts any more. Returns what was not told yet and the clearing of standing alerts.
     pub fn reset(&mut self, epoch: u64) -> Vec<Alert> {
         let why = "the stream started anew";
-        let mut cleared = Vec::new();
+        let mut cleared = std::mem::take(&mut self.untold);
         for (id, watch) in &mut self.watches {
             cleared.extend(watch.judge.finish(watch.last, why, self.epoch, Some(*id)));
         }
@@ -324,16 +325,26 @@ impl<M: FaceModels> Engine<M> {
             Watch::new(face.track_id, pts, self.threshold, self.chain.networks(), economy)
         });
         if self.repeat.cut_after(watch.last) {
-            watch.interrupt();
+            watch.cut();
         }
-        let px = FaceBox::of(&face.mesh).px();
+        let shown = FaceBox::of(&face.mesh, face.pose);
+        let px = shown.px();
+        let mut newest: Option<(usize, Look)> = None;
         for (network, signal) in watch.networks.iter_mut().enumerate() {
-            if signal.is_due(pts, px)
-                && let Some(look) = self.chain.look(network, frame, face, pts)?
-            {
+            let look = match signal.spec().opposite_of {
+                // It stands behind the network whose opposite it is.
+                Some(of) => newest.filter(|(n, _)| *n == of).map(|(_, look)| look.opposed()),
+                None if signal.is_due(pts, px) => {
+                    self.chain.look(network, frame, face, &shown, signal.memory(), pts)?
+                }
+                None => None,
+            };
+            let Some(look) = look else { continue };
+            if look.settled {
                 scores.push(Score { network, track_id: face.track_id, score: look.score, px });
-                signal.take(look);
             }
+            signal.take(look);
+            newest = Some((network, look));
         }
         Ok(())
     }

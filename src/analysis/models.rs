@@ -87,13 +87,18 @@ pub struct NetworkInput<'a> {
     /// The first [`LANDMARKS`] points of the mesh, 0..1 of the picture (beyond where they lie outside of it); empty if the network does not ask
     /// for them.
     pub landmarks: &'a [[f32; 2]],
+    /// Of a network of time: what it gave as its state for the picture before (zeros at the first one), and how many seconds ago that was;
+    /// else empty and 0.
+    pub state: &'a [f32],
+    pub seconds: f32,
 }
 
-/// Raw output of a network that watches a face: the numbers of its score, and its heat map if it has one.
+/// Raw output of a network that watches a face: the numbers of its score, its heat map and its state if it has them.
 #[derive(Clone, Debug, Default)]
 pub struct NetworkOutput {
     pub values: Vec<f32>,
     pub heat: Vec<f32>,
+    pub state: Vec<f32>,
 }
 
 /// The networks of the face chain, and those beside it that watch a face. Outputs are overwritten, their capacity is kept.

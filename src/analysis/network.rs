@@ -2,6 +2,7 @@
 //! are worth. A manifest says all of it, so that a network of somebody else's needs no code.
 
 use super::crop::{CropSpec, Pixels};
+use super::memory::MemorySpec;
 use super::signals::Family;
 use serde::Deserialize;
 
@@ -35,9 +36,14 @@ pub struct NetworkSpec {
     pub pixels: Pixels,
     /// Whether it is told where the mesh lies in the picture.
     pub landmarks: bool,
+    /// Of a network of time.
+    pub memory: Option<MemorySpec>,
     pub score: ScoreSpec,
     /// Rows and columns of the heat map, if it has one.
     pub heat: Option<(usize, usize)>,
+    /// Place among [`FaceModels::networks`](super::models::FaceModels::networks) of the network whose opposite this is: it is not run, and
+    /// its scores are those of the other with the sign turned.
+    pub opposite_of: Option<usize>,
     /// Without it the network is heard but counts for nothing.
     pub calibration: Option<NetworkCalibration>,
 }

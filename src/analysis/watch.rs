@@ -75,10 +75,16 @@ impl Watch {
         self.gain = gain;
     }
 
-    /// The face was away, or the picture changed.
+    /// The face was away.
     pub fn interrupt(&mut self) {
         self.signals.iter_mut().for_each(|s| s.interrupt());
         self.networks.iter_mut().for_each(NetworkSignal::interrupt);
+    }
+
+    /// The scene was cut: nothing of the one before says anything of the motion in this one.
+    pub fn cut(&mut self) {
+        self.signals.iter_mut().for_each(|s| s.interrupt());
+        self.networks.iter_mut().for_each(NetworkSignal::forget);
     }
 
     /// Weighs what the signals say of the face in this frame.

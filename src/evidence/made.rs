@@ -36,7 +36,7 @@ pub fn case(session_id: &str) -> Case {
             said("planarity", Family::Presentation, towards + 0.3 * wobble),
             said("micro-motion", Family::Presentation, towards * 0.6 - 0.4 * wobble),
             said("blink", Family::Presentation, if i % 40 == 0 { -1.0 } else { 0.1 }),
-            said("skin-colour", Family::Forgery, 0.05 * wobble),
+            said("skin-detail", Family::Forgery, 0.05 * wobble),
         ];
         let mut of_stream =
             Step::new(pts, 1, None, 0.08, vec![said("loop", Family::Replay, -0.5 + 0.2 * wobble)]);

@@ -13,11 +13,11 @@ use crate::analysis::network::NetworkSpec;
 
 use super::environment::{self, Runtime};
 use super::error::{Error, ErrorKind};
-use super::face_signal::{self, Watcher};
 use super::manifest::{Manifest, ModelEntry, Role};
 use super::provider::{ActiveProvider, Provider};
 use super::registry::{self, Placement};
 use super::session::{Input, Model};
+use super::watcher::{self, Watcher};
 use super::{Digest, model_dir};
 
 /// Numbers of one box row: box and six points.
@@ -106,7 +106,8 @@ pub struct FaceModelSet {
     mesh_v1: Option<Network>,
     mesh_v2: Option<Network>,
     blendshapes: Option<Network>,
-    watchers: Vec<Watcher>,
+    /// One a network of `specs`; none for one that is the opposite of another.
+    watchers: Vec<Option<Watcher>>,
     specs: Vec<Arc<NetworkSpec>>,
     subset: Option<Arc<[u16; BLENDSHAPE_POINTS]>>,
     active: ActiveProvider,
@@ -134,7 +135,7 @@ impl FaceModelSet {
     pub fn load(config: &Config) -> Result<Self, Error> {
         let manifest = model_dir::find(config.model_dir.as_deref(), &config.candidate_dirs)?;
         let runtime = environment::init(config.library.as_deref(), Some(&manifest))?;
-        let extra = face_signal::manifests(&config.extra_models)?;
+        let extra = watcher::manifests(&config.extra_models)?;
         let mut refused: Option<Error> = None;
         for provider in config.provider.candidates(runtime, config.allow_fallback)? {
             let replaced = provider != config.provider && config.provider != Provider::Auto;
@@ -193,7 +194,7 @@ impl FaceModelSet {
             true => Some(Arc::new(subset(manifest.model_by_role(&Role::FaceBlendshapes)?)?)),
             false => None,
         };
-        let (watchers, specs) = face_signal::load(runtime, manifest, wanted.face_signals, extra, placement)?;
+        let (watchers, specs) = watcher::load(runtime, manifest, wanted.face_signals, extra, placement)?;
         Ok(Self {
             detector_short: detector(wanted.detector_short, Role::FaceDetectorShort, DetectorRange::Short)?,
             detector_full: detector(wanted.detector_full, Role::FaceDetectorFull, DetectorRange::Full)?,
@@ -218,7 +219,7 @@ impl FaceModelSet {
     pub fn models(&self) -> impl Iterator<Item = &Arc<Model>> {
         let all =
             [&self.detector_short, &self.detector_full, &self.mesh_v1, &self.mesh_v2, &self.blendshapes];
-        let watching = self.watchers.iter().map(|w| &w.model);
+        let watching = self.watchers.iter().flatten().map(|w| &w.model);
         all.into_iter().flatten().map(|network| &network.model).chain(watching)
     }
 
@@ -300,7 +301,7 @@ impl FaceModels for FaceModelSet {
         out: &mut NetworkOutput,
     ) -> Result<(), Error> {
         let missing = || Error::new(ErrorKind::NotLoaded, format!("network {index} was not loaded"));
-        self.watchers.get(index).ok_or_else(missing)?.run(input, out)
+        self.watchers.get(index).and_then(Option::as_ref).ok_or_else(missing)?.run(input, out)
     }
 }
 

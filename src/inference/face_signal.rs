@@ -1,23 +1,20 @@
-//! Networks that watch a face (role `face-signal`): from a manifest's entry to what the analysis knows of the network,
-//! and the network itself. Their keys are explained in `models/README.md`.
+//! Networks that watch a face (role `face-signal`): from a manifest's entry to what the analysis knows of the network. Their
+//! keys are explained in `models/README.md`; the network itself is in [`super::watcher`].
 
 use std::collections::HashSet;
-use std::path::PathBuf;
-use std::sync::Arc;
 
 use crate::analysis::crop::{Channels, Order, Pixels};
-use crate::analysis::models::{LANDMARKS, NetworkInput, NetworkOutput};
+use crate::analysis::memory::MemorySpec;
+use crate::analysis::models::LANDMARKS;
 use crate::analysis::network::{NetworkSpec, ScoreSpec};
 use crate::analysis::signals::{Family, face_signals};
 
-use super::environment::Runtime;
-use super::error::{Error, ErrorKind};
-use super::manifest::{DType, Manifest, ModelEntry, TensorSpec};
-use super::registry::{self, Placement};
-use super::session::{Input, Model};
+use super::manifest::{ModelEntry, TensorSpec};
 
-/// Most networks of one element, and most manifests beside the model directory's.
-pub const MAX_NETWORKS: usize = 16;
+/// Most numbers that a network of time may keep of each face: 256 KiB.
+const MAX_STATE: usize = 1 << 16;
+/// Meanings of inputs that are no picture.
+const NOT_PICTURES: [&str; 3] = ["landmarks", "state", "seconds"];
 const SIDES: std::ops::RangeInclusive<usize> = 16..=1024;
 const HEAT_SIDES: std::ops::RangeInclusive<usize> = 2..=64;
 const MAX_CLASSES: usize = 1024;
@@ -33,24 +30,17 @@ const SCORES: &str = "`attack-logit`, `genuine-logit`, `attack-probability`, `ge
 pub fn describe(entry: &ModelEntry) -> Result<NetworkSpec, String> {
     check_name("name", &entry.name)?;
     let signal = entry.signal.clone().unwrap_or_else(|| entry.name.clone());
-    check_name("signal", &signal)?;
-    if RESERVED.contains(&signal.as_str()) || face_signals().iter().any(|s| s.name() == signal) {
-        return Err(format!("`signal` {signal} is the name of a built-in signal"));
-    }
-    let family = match entry.family.as_deref() {
-        Some("forgery") => Family::Forgery,
-        Some("presentation") => Family::Presentation,
-        Some(other) => return Err(format!("`family` {other:?} is neither `forgery` nor `presentation`")),
-        None => return Err("`family` is missing: `forgery` or `presentation`".into()),
-    };
+    check_signal(&signal)?;
+    let family = family_of(entry.family.as_deref())?;
     let per_second = within("per-second", entry.per_second.unwrap_or(2.0), 0.01, 30.0)?;
     let economy = entry.per_second_economy.unwrap_or(per_second / 2.0);
     let per_second_economy = within("per-second-economy", economy, 0.005, 30.0)?;
     let window = within("window", entry.window.unwrap_or(3.0), 0.5, 60.0)?;
     let min_face = within("min-face", entry.min_face.unwrap_or(40.0), 1.0, 8192.0)?;
     let min_inside = within("min-inside", entry.min_inside.unwrap_or(0.0), 0.0, 1.0)?;
-    let (picture, landmarks) = inputs_of(entry)?;
-    let (input, pixels) = picture_of(entry, picture)?;
+    let inputs = inputs_of(entry)?;
+    let (input, pixels) = picture_of(entry, inputs.picture)?;
+    let memory = memory_of(entry, &inputs)?;
     let crop = entry.crop.ok_or("`[model.crop]` is missing")?;
     if let Some(what) = crop.fault(input) {
         return Err(format!("`crop`: {what}"));
@@ -73,11 +63,59 @@ pub fn describe(entry: &ModelEntry) -> Result<NetworkSpec, String> {
         crop,
         input,
         pixels,
-        landmarks: landmarks.is_some(),
+        landmarks: inputs.landmarks.is_some(),
+        memory,
         score,
         heat,
+        opposite_of: None,
         calibration: entry.calibration.clone(),
     })
+}
+
+/// What the opposite of the score of the network `spec`, the one at `place`, is known as, if the entry tells.
+///
+/// # Errors
+/// In words, naming the key that is missing or impossible.
+pub(super) fn opposite(
+    entry: &ModelEntry,
+    spec: &NetworkSpec,
+    place: usize,
+) -> Result<Option<NetworkSpec>, String> {
+    let Some(other) = &entry.opposite else { return Ok(None) };
+    let wrong = |what: String| format!("`[model.opposite]`: {what}");
+    check_name("name", &other.name).map_err(wrong)?;
+    let signal = other.signal.clone().unwrap_or_else(|| other.name.clone());
+    check_signal(&signal).map_err(wrong)?;
+    let family = family_of(other.family.as_deref()).map_err(wrong)?;
+    if let Some(what) = other.calibration.as_ref().and_then(|c| c.fault()) {
+        return Err(wrong(format!("`calibration`: {what}")));
+    }
+    Ok(Some(NetworkSpec {
+        name: other.name.clone(),
+        signal,
+        family,
+        heat: None,
+        opposite_of: Some(place),
+        calibration: other.calibration.clone(),
+        ..spec.clone()
+    }))
+}
+
+fn family_of(name: Option<&str>) -> Result<Family, String> {
+    match name {
+        Some("forgery") => Ok(Family::Forgery),
+        Some("presentation") => Ok(Family::Presentation),
+        Some(other) => Err(format!("`family` {other:?} is neither `forgery` nor `presentation`")),
+        None => Err("`family` is missing: `forgery` or `presentation`".into()),
+    }
+}
+
+fn check_signal(signal: &str) -> Result<(), String> {
+    check_name("signal", signal)?;
+    if RESERVED.contains(&signal) || face_signals().iter().any(|s| s.name() == signal) {
+        return Err(format!("`signal` {signal} is the name of a built-in signal"));
+    }
+    Ok(())
 }
 
 fn check_name(key: &str, name: &str) -> Result<(), String> {
@@ -96,25 +134,76 @@ fn within(key: &str, value: f64, low: f64, high: f64) -> Result<f64, String> {
     }
 }
 
-/// The input that is a picture, and the one that takes the mesh if there is one.
-fn inputs_of(entry: &ModelEntry) -> Result<(&TensorSpec, Option<&TensorSpec>), String> {
-    let (landmarks, pictures): (Vec<_>, Vec<_>) = entry.inputs.iter().partition(|t| t.meaning == "landmarks");
-    let ([picture], [] | [_]) = (pictures.as_slice(), landmarks.as_slice()) else {
-        let (a, b) = (pictures.len(), landmarks.len());
+/// Inputs by what they mean.
+struct Inputs<'a> {
+    picture: &'a TensorSpec,
+    landmarks: Option<&'a TensorSpec>,
+    state: Option<&'a TensorSpec>,
+    seconds: Option<&'a TensorSpec>,
+}
+
+fn inputs_of(entry: &ModelEntry) -> Result<Inputs<'_>, String> {
+    let only = |meaning: &str| {
+        let mut found = entry.inputs.iter().filter(|t| t.meaning == meaning);
+        match (found.next(), found.next()) {
+            (one, None) => Ok(one),
+            _ => Err(format!("several inputs have the `meaning` {meaning}")),
+        }
+    };
+    let mut pictures = entry.inputs.iter().filter(|t| !NOT_PICTURES.contains(&t.meaning.as_str()));
+    let (Some(picture), None) = (pictures.next(), pictures.next()) else {
+        let others = NOT_PICTURES.join(", ");
         return Err(format!(
-            "it must have one input that is a picture and at most one with the `meaning` landmarks, not {a} and {b}"
+            "it must have one input that is a picture, beside those with a `meaning` ({others})"
         ));
     };
-    let landmarks = landmarks.first().copied();
-    if let Some(input) = landmarks
-        && !matches!(input.shape.as_slice(), [-1 | 1, points, 2] if usize::try_from(*points) == Ok(LANDMARKS))
-    {
-        let (name, shape) = (&input.name, &input.shape);
-        return Err(format!(
-            "input `{name}`: `shape` {shape:?} is not [-1, {LANDMARKS}, 2], as landmarks are"
-        ));
+    let [landmarks, state, seconds] = NOT_PICTURES.map(only);
+    let inputs = Inputs { picture, landmarks: landmarks?, state: state?, seconds: seconds? };
+    let shaped = |input: Option<&TensorSpec>, good: fn(&[i64]) -> bool, want: &str| match input {
+        Some(t) if !good(&t.shape) => {
+            let (name, shape, meaning) = (&t.name, &t.shape, &t.meaning);
+            Err(format!("input `{name}`: `shape` {shape:?} is not {want}, as {meaning} is"))
+        }
+        _ => Ok(()),
+    };
+    let points = |s: &[i64]| matches!(s, [-1 | 1, n, 2] if usize::try_from(*n) == Ok(LANDMARKS));
+    shaped(inputs.landmarks, points, &format!("[-1, {LANDMARKS}, 2]"))?;
+    shaped(inputs.seconds, |s| matches!(s, [-1 | 1, 1]), "[-1, 1]")?;
+    let numbers = |s: &[i64]| matches!(s, [-1 | 1, n] if usize::try_from(*n).is_ok_and(|n| (1..=MAX_STATE).contains(&n)));
+    shaped(inputs.state, numbers, &format!("[-1, 1 to {MAX_STATE}]"))?;
+    Ok(inputs)
+}
+
+/// What a network of time keeps of a face: it has an input and an output of the meaning `state`, of the same shape.
+fn memory_of(entry: &ModelEntry, inputs: &Inputs<'_>) -> Result<Option<MemorySpec>, String> {
+    let settle = within("settle", entry.settle.unwrap_or(2.0), 0.0, 60.0)?;
+    let hold = within("hold", entry.hold.unwrap_or(1.0), 0.0, 10.0)?;
+    match (inputs.state, state_output(entry)?) {
+        (Some(from), Some(to)) if from.shape == to.shape => {
+            Ok(Some(MemorySpec { size: from.elements_of_one(), settle, hold }))
+        }
+        (Some(from), Some(to)) => {
+            let (a, b) = (&from.shape, &to.shape);
+            Err(format!(
+                "input `{}` and output `{}` are one state, but of the shapes {a:?} and {b:?}",
+                from.name, to.name
+            ))
+        }
+        (None, None) if inputs.seconds.is_some() || entry.settle.is_some() || entry.hold.is_some() => {
+            Err("an input with the `meaning` seconds, `settle` and `hold` are for networks with a `state`"
+                .into())
+        }
+        (None, None) => Ok(None),
+        _ => Err("a `state` must be both an input and an output".into()),
     }
-    Ok((picture, landmarks))
+}
+
+pub(super) fn state_output(entry: &ModelEntry) -> Result<Option<&TensorSpec>, String> {
+    let mut found = entry.outputs.iter().filter(|t| t.meaning == "state");
+    match (found.next(), found.next()) {
+        (one, None) => Ok(one),
+        _ => Err("several outputs have the `meaning` state".into()),
+    }
 }
 
 /// Sides of the input, and how pixels become its numbers.
@@ -167,7 +256,7 @@ fn picture_of(entry: &ModelEntry, input: &TensorSpec) -> Result<((usize, usize),
     Ok(((w, h), Pixels { order, channels, gain, offset }))
 }
 
-fn score_output(entry: &ModelEntry) -> Result<&TensorSpec, String> {
+pub(super) fn score_output(entry: &ModelEntry) -> Result<&TensorSpec, String> {
     let is_score = |t: &&TensorSpec| {
         let meaning = t.meaning.strip_prefix("attack-").or(t.meaning.strip_prefix("genuine-"));
         matches!(t.meaning.as_str(), "logits" | "probabilities")
@@ -181,7 +270,7 @@ fn score_output(entry: &ModelEntry) -> Result<&TensorSpec, String> {
     }
 }
 
-fn heat_output(entry: &ModelEntry) -> Result<Option<&TensorSpec>, String> {
+pub(super) fn heat_output(entry: &ModelEntry) -> Result<Option<&TensorSpec>, String> {
     let mut found = entry.outputs.iter().filter(|t| t.meaning == "heat-map");
     match (found.next(), found.next()) {
         (one, None) => Ok(one),
@@ -248,131 +337,6 @@ fn classes(tensor: &TensorSpec, count: usize) -> Result<(Vec<usize>, Vec<usize>)
         return Err(format!("output `{at}`: each class is either genuine or attack, and there must be both"));
     }
     Ok((genuine, attack))
-}
-
-/// Reads the manifests that the user named, each with at least one network that watches a face.
-///
-/// # Errors
-/// `ManifestMissing`, `ManifestInvalid`, `ModelMissing`.
-pub fn manifests(paths: &[PathBuf]) -> Result<Vec<Manifest>, Error> {
-    let open = |path: &PathBuf| {
-        let manifest = Manifest::open(path)?;
-        if manifest.face_signals().next().is_none() {
-            return Err(manifest.missing("model with the role `face-signal`"));
-        }
-        Ok(manifest)
-    };
-    paths.iter().map(|path| open(path).map_err(Error::of_extra_model)).collect()
-}
-
-/// A loaded network that watches a face.
-#[derive(Clone, Debug)]
-pub(super) struct Watcher {
-    pub model: Arc<Model>,
-    /// Elements of the heat map.
-    heat: Option<usize>,
-    /// The mesh is the first of the two inputs; none if it is not asked for.
-    landmarks_first: Option<bool>,
-}
-
-/// Loads the networks of `own` (the model directory's) and of `extra`, and runs each once.
-///
-/// # Errors
-/// `ManifestInvalid` if names are not unique or there are too many, else as [`registry::get`] and [`Model::warm_up`].
-pub(super) fn load(
-    runtime: &'static Runtime,
-    own: &Manifest,
-    own_wanted: bool,
-    extra: &[Manifest],
-    placement: Placement,
-) -> Result<(Vec<Watcher>, Vec<Arc<NetworkSpec>>), Error> {
-    let mut names: HashSet<String> = own.models().iter().map(|m| m.name.clone()).collect();
-    let (mut watchers, mut specs) = (Vec::new(), Vec::<Arc<NetworkSpec>>::new());
-    let mine = own.face_signals().filter(|_| own_wanted).map(|entry| (own, entry, false));
-    let others = extra.iter().flat_map(|m| m.face_signals().map(move |entry| (m, entry, true)));
-    for (manifest, entry, is_extra) in mine.chain(others) {
-        let advised = |e: Error| if is_extra { e.of_extra_model() } else { e };
-        let invalid = |what: String| advised(Error::new(ErrorKind::ManifestInvalid, what));
-        let name = &entry.name;
-        if is_extra && !names.insert(name.clone()) {
-            return Err(invalid(format!("two models have the name `{name}`")));
-        }
-        // The manifest was checked when it was read.
-        let spec = describe(entry).map_err(|what| invalid(format!("model `{name}`: {what}")))?;
-        if specs.iter().any(|s| s.signal == spec.signal) {
-            return Err(invalid(format!("two models have the `signal` `{}`", spec.signal)));
-        }
-        if specs.len() >= MAX_NETWORKS {
-            return Err(invalid(format!("there are more than {MAX_NETWORKS} networks that watch a face")));
-        }
-        watchers.push(Watcher::load(runtime, manifest, entry, &spec, placement).map_err(advised)?);
-        specs.push(Arc::new(spec));
-    }
-    Ok((watchers, specs))
-}
-
-impl Watcher {
-    fn load(
-        runtime: &'static Runtime,
-        manifest: &Manifest,
-        entry: &ModelEntry,
-        spec: &NetworkSpec,
-        placement: Placement,
-    ) -> Result<Self, Error> {
-        // Nobody reads the other outputs, so they may be of any kind.
-        let outputs = [score_output(entry).ok(), heat_output(entry).ok().flatten()];
-        let outputs: Vec<TensorSpec> = outputs.into_iter().flatten().cloned().collect();
-        if let Some(tensor) = entry.inputs.iter().chain(&outputs).find(|t| t.dtype != DType::F32) {
-            let what =
-                format!("model `{}`: `{}` must be f32, not {:?}", entry.name, tensor.name, tensor.dtype);
-            return Err(Error::new(ErrorKind::ModelUnsupported, what));
-        }
-        let used = ModelEntry { outputs, ..entry.clone() };
-        let model = registry::get(runtime, manifest, &used, placement)?;
-        let first = |t: &TensorSpec| t.meaning == "landmarks";
-        let landmarks_first = spec.landmarks.then(|| entry.inputs.first().is_some_and(first));
-        let heat = spec.heat.map(|(rows, columns)| rows * columns);
-        let watcher = Self { model, heat, landmarks_first };
-        let mut first = watcher.model.warm_up_on(placement)?.into_iter();
-        let out = NetworkOutput {
-            values: first.next().unwrap_or_default(),
-            heat: first.next().unwrap_or_default(),
-        };
-        watcher.check(&out)?;
-        spec.score.attack_logit(&out.values).map_err(|what| watcher.wrong(&what))?;
-        Ok(watcher)
-    }
-
-    pub fn run(&self, input: NetworkInput<'_>, out: &mut NetworkOutput) -> Result<(), Error> {
-        let shape = input.picture.shape();
-        // The analysis hands in a whole array in its usual order.
-        let data = input.picture.as_slice().ok_or_else(|| self.wrong("was handed a picture in pieces"))?;
-        let picture = Input { shape, data };
-        let landmarks = Input { shape: &[1, LANDMARKS, 2], data: input.landmarks.as_flattened() };
-        let both =
-            if self.landmarks_first == Some(true) { [landmarks, picture] } else { [picture, landmarks] };
-        let inputs = if self.landmarks_first.is_some() { &both[..] } else { &both[..1] };
-        match self.heat {
-            Some(_) => self.model.run_into(inputs, &mut [&mut out.values, &mut out.heat])?,
-            None => self.model.run_into(inputs, &mut [&mut out.values])?,
-        }
-        self.check(out)
-    }
-
-    /// Dimensions that the graph leaves open are known only now.
-    fn check(&self, out: &NetworkOutput) -> Result<(), Error> {
-        match self.heat {
-            Some(cells) if out.heat.len() != cells => {
-                let is = out.heat.len();
-                Err(self.wrong(&format!("gives a heat map of {is} cells, its manifest says {cells}")))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn wrong(&self, what: &str) -> Error {
-        Error::new(ErrorKind::ModelShape, format!("the model `{}` {what}", self.model.name()))
-    }
 }
 
 #[cfg(test)]

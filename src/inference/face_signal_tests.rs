@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::analysis::crop::{CropSpec, Filter, Outside, Shape};
+use crate::inference::watcher::manifests;
+use crate::inference::{Error, ErrorKind, Manifest};
 use std::path::Path;
 
 const GOOD: &str = r#"
@@ -91,6 +93,54 @@ fn a_network_may_ask_for_the_mesh() {
     assert_eq!(parse(&GOOD.replacen("min-face", "min-inside = 0.9\nmin-face", 1)).unwrap().min_inside, 0.9);
 }
 
+/// [`GOOD`] with a state of that shape going in and one of that shape coming out, if any.
+fn with_state(into: Option<&str>, out: Option<&str>, keys: &str) -> String {
+    let tensor = |kind: &str, shape: Option<&str>| {
+        let name = kind.get(..2).unwrap();
+        shape.map_or(String::new(), |s| {
+            format!(
+                "[[model.{kind}]]\nname = \"{name}\"\nmeaning = \"state\"\nshape = {s}\ndtype = \"f32\"\n"
+            )
+        })
+    };
+    let seconds = "[[model.input]]\nname = \"dt\"\nmeaning = \"seconds\"\nshape = [-1, 1]\ndtype = \"f32\"\n";
+    let tensors = format!("{seconds}{}{}", tensor("input", into), tensor("output", out));
+    GOOD.replacen(MESH_BEFORE, &format!("{tensors}{MESH_BEFORE}"), 1).replacen(
+        "min-face",
+        &format!("{keys}min-face"),
+        1,
+    )
+}
+
+#[test]
+fn a_network_may_remember() {
+    assert_eq!(parse(GOOD).unwrap().memory, None);
+    let text = with_state(Some("[-1, 5]"), Some("[-1, 5]"), "");
+    assert_eq!(parse(&text).unwrap().memory, Some(MemorySpec { size: 5, settle: 2.0, hold: 1.0 }));
+    let text = with_state(Some("[1, 70]"), Some("[1, 70]"), "settle = 0\nhold = 0.25\n");
+    assert_eq!(parse(&text).unwrap().memory, Some(MemorySpec { size: 70, settle: 0.0, hold: 0.25 }));
+}
+
+#[test]
+fn spoilt_memories_are_refused() {
+    for (into, out, keys, want) in [
+        (Some("[-1, 5]"), Some("[-1, 6]"), "", "one state, but of the shapes [-1, 5] and [-1, 6]"),
+        (Some("[-1, 5]"), None, "", "both an input and an output"),
+        (None, Some("[-1, 5]"), "", "both an input and an output"),
+        (None, None, "", "for networks with a `state`"),
+        (Some("[-1, 0]"), Some("[-1, 0]"), "", ""),
+        (Some("[-1, 70000]"), Some("[-1, 70000]"), "", "is not [-1, 1 to 65536]"),
+        (Some("[5]"), Some("[5]"), "", "is not [-1, 1 to 65536]"),
+        (Some("[-1, 5]"), Some("[-1, 5]"), "settle = -1\n", "`settle` -1"),
+        (Some("[-1, 5]"), Some("[-1, 5]"), "hold = 11\n", "`hold` 11"),
+    ] {
+        let e = parse(&with_state(into, out, keys)).expect_err(want);
+        assert!(e.kind() == ErrorKind::ManifestInvalid && e.to_string().contains(want), "{e}");
+    }
+    let settle = parse(&GOOD.replacen("min-face", "settle = 1\nmin-face", 1)).unwrap_err();
+    assert!(settle.to_string().contains("for networks with a `state`"), "{settle}");
+}
+
 #[test]
 fn other_ways_to_say_it() {
     let with = |from: &str, to: &str| {
@@ -157,9 +207,13 @@ fn spoilt_entries_are_refused_by_entry_and_key() {
         ("[-1, 3, 224, 160]", "[-1, 3, -1, -1]", "only the first"),
         ("[-1, 3, 224, 160]", "[4, 3, 224, 160]", "a batch of 1"),
         ("min-face = 48", "min-inside = 1.5", "`min-inside` 1.5"),
-        ("name = \"face\"", "name = \"face\"\nmeaning = \"landmarks\"", "not 0 and 1"),
+        ("name = \"face\"", "name = \"face\"\nmeaning = \"landmarks\"", "one input that is a picture"),
         (MESH_BEFORE, &with_mesh("[-1, 478, 2]"), "is not [-1, 468, 2]"),
-        (MESH_BEFORE, &with_mesh("[-1, 3, 224, 160]").replace("landmarks", ""), "not 2 and 0"),
+        (
+            MESH_BEFORE,
+            &with_mesh("[-1, 3, 224, 160]").replace("landmarks", ""),
+            "one input that is a picture",
+        ),
         ("[-1, 3, 224, 160]", "[-1, 3, 8, 8]", "sides of 16 to 1024"),
         ("[-1, 3, 224, 160]", "[-1, 3, 9000, 160]", "sides of 16 to 1024"),
         ("[-1, 3, 224, 160]", "[3, 224, 160]", "`shape`"),

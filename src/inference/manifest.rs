@@ -72,16 +72,37 @@ pub struct ModelEntry {
     /// Least share of the picture that lies within the frame.
     #[serde(rename = "min-inside")]
     pub min_inside: Option<f64>,
+    /// Of networks of time: seconds of watching before what they say counts.
+    pub settle: Option<f64>,
+    /// Of networks of time: seconds for which a face may be away and is still the same.
+    pub hold: Option<f64>,
     /// What it is shown.
     pub crop: Option<CropSpec>,
     /// What its score is worth.
     pub calibration: Option<NetworkCalibration>,
+    /// What the score says with the sign turned.
+    pub opposite: Option<Opposite>,
     /// Inputs.
     #[serde(default, rename = "input")]
     pub inputs: Vec<TensorSpec>,
     /// Outputs, in the order in which results are handed back.
     #[serde(default, rename = "output")]
     pub outputs: Vec<TensorSpec>,
+}
+
+/// A network's score with the sign turned, as a signal of its own.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Opposite {
+    /// Unique name.
+    pub name: String,
+    /// `forgery` or `presentation`.
+    pub family: Option<String>,
+    /// Name of the evidence; the name where the manifest is silent.
+    pub signal: Option<String>,
+    /// What its score is worth.
+    pub calibration: Option<NetworkCalibration>,
 }
 
 /// One shared library that `make models` fetches.
@@ -250,7 +271,8 @@ fn check(raw: &Raw) -> Result<(), String> {
             return Err(format!("{at}: {what}"));
         }
         if model.role == Role::FaceSignal {
-            face_signal::describe(model).map_err(|what| format!("{at}: {what}"))?;
+            let checked = face_signal::describe(model).and_then(|spec| face_signal::opposite(model, &spec, 0));
+            checked.map_err(|what| format!("{at}: {what}"))?;
         }
     }
     for (index, library) in raw.library.iter().enumerate() {

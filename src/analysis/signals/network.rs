@@ -4,6 +4,7 @@
 //! the other; what the mean is worth is in the network's own calibration.
 
 use super::{Reading, seconds};
+use crate::analysis::memory::Memory;
 use crate::analysis::network::NetworkSpec;
 use crate::analysis::parts::PartHeat;
 use crate::analysis::quality::{Quality, TOO_POOR};
@@ -24,6 +25,15 @@ pub struct Look {
     /// Width of the face, frame pixels.
     pub px: f64,
     pub heat: Option<PartHeat>,
+    /// Whether the network has watched long enough to be believed.
+    pub settled: bool,
+}
+
+impl Look {
+    /// The same run as the network's opposite sees it.
+    pub fn opposed(self) -> Self {
+        Self { score: -self.score, heat: None, ..self }
+    }
 }
 
 /// See the module. One instance a track.
@@ -35,12 +45,14 @@ pub struct NetworkSignal {
     last: Option<u64>,
     /// Nats that count already, of a network whose word counts once.
     given: f64,
+    memory: Option<Memory>,
 }
 
 impl NetworkSignal {
     pub fn new(spec: Arc<NetworkSpec>, economy: bool) -> Self {
         let period = spec.period(economy);
-        Self { spec, period, looks: VecDeque::new(), last: None, given: 0.0 }
+        let memory = spec.memory.map(Memory::new);
+        Self { spec, period, looks: VecDeque::new(), last: None, given: 0.0, memory }
     }
 
     pub fn spec(&self) -> &Arc<NetworkSpec> {
@@ -53,12 +65,20 @@ impl NetworkSignal {
         px >= self.spec.min_face && self.last.is_none_or(rested)
     }
 
+    /// What a network of time remembers of this face.
+    pub fn memory(&mut self) -> Option<&mut Memory> {
+        self.memory.as_mut()
+    }
+
     /// Takes a run's result.
     pub fn take(&mut self, look: Look) {
         if self.looks.back().is_some_and(|l| look.pts <= l.pts) {
             self.looks.clear();
         }
         self.last = Some(look.pts);
+        if !look.settled {
+            return;
+        }
         self.looks.push_back(look);
         let most = (self.spec.window / (self.period - EARLY).max(EARLY)).ceil() as usize + 2;
         while self.looks.len() > most {
@@ -119,9 +139,15 @@ impl NetworkSignal {
         all
     }
 
-    /// Forgets what it saw: the face was away, or the picture changed.
+    /// Forgets its scores: the face was away. What a network of time remembers stays for as long as its manifest says.
     pub fn interrupt(&mut self) {
         self.looks.clear();
+    }
+
+    /// Forgets everything: the scene is another one.
+    pub fn forget(&mut self) {
+        self.interrupt();
+        self.memory.iter_mut().for_each(Memory::forget);
     }
 }
 
@@ -150,6 +176,8 @@ mod tests {
             input: (64, 64),
             pixels: Pixels { order: Order::Nchw, channels: Channels::Rgb, gain: [1.0; 3], offset: [0.0; 3] },
             landmarks: false,
+            memory: None,
+            opposite_of: None,
             score: ScoreSpec::Logit { of_attack: true },
             heat: None,
             calibration: calibrated.then(|| NetworkCalibration {
@@ -168,7 +196,7 @@ mod tests {
     }
 
     fn at(s: f64, score: f64, px: f64) -> Look {
-        Look { pts: (s * 1e9) as u64, score, px, heat: None }
+        Look { pts: (s * 1e9) as u64, score, px, heat: None, settled: true }
     }
 
     fn ns(s: f64) -> u64 {
@@ -261,7 +289,7 @@ mod tests {
             let mut now = 0;
             for (step, score, px) in looks {
                 now += step;
-                s.take(Look { pts: now, score, px, heat: None });
+                s.take(Look { pts: now, score, px, heat: None, settled: true });
                 prop_assert!(s.looks.len() <= 10);
                 let r = s.read(now, GOOD).unwrap();
                 prop_assert!(r.rate.is_finite() && (-2.0..=4.0).contains(&r.llr) && (0.0..=1.0).contains(&r.quality));

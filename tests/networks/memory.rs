@@ -1,0 +1,71 @@
+//! A network of time gets back what it gave, face by face, and is forgotten when it must be.
+
+use crate::common::{face_models, onnxruntime};
+use crate::{Entry, folder};
+use gstdeepfake::analysis::chain::{Chain, Face};
+use gstdeepfake::analysis::crop::FaceBox;
+use gstdeepfake::analysis::frame::{Colour, FrameView, PixelFormat, Plane};
+use gstdeepfake::analysis::memory::Memory;
+use gstdeepfake::analysis::profile::Profile;
+use gstdeepfake::inference::{Config, FaceModelSet, Provider};
+
+const W: usize = 320;
+const H: usize = 240;
+
+struct Rig {
+    chain: Chain<FaceModelSet>,
+    face: Face,
+}
+
+impl Rig {
+    fn new(keys: &str) -> Option<Self> {
+        let mut entry = Entry::clock();
+        entry.keys.push_str(keys);
+        let dir = folder(&[entry]);
+        let set = FaceModelSet::load(&Config {
+            model_dir: Some(face_models()),
+            library: Some(onnxruntime()?),
+            provider: Provider::Cpu,
+            extra_models: vec![dir.path().to_path_buf()],
+            ..Config::default()
+        })
+        .unwrap();
+        let mut chain = Chain::new(set, Profile::Balanced.chain(1, 16.0), None);
+        let faces = with_frame(|frame| chain.faces(frame, 0, &mut Vec::new(), &mut ()).unwrap());
+        let face = faces.into_iter().next().expect("the small networks see a face");
+        Some(Self { chain, face })
+    }
+
+    /// The score at `s` seconds, and whether it counts.
+    fn look(&mut self, memory: &mut Memory, s: f64) -> (f64, bool) {
+        let shown = FaceBox::of(&self.face.mesh, self.face.pose);
+        let pts = (s * 1e9) as u64;
+        let look = with_frame(|f| self.chain.look(0, f, &self.face, &shown, Some(memory), pts).unwrap());
+        let look = look.expect("the face is in the picture");
+        ((look.score * 1e3).round() / 1e3, look.settled)
+    }
+
+    fn memory(&self) -> Memory {
+        Memory::new(self.chain.networks()[0].memory.unwrap())
+    }
+}
+
+fn with_frame<R>(run: impl FnOnce(&FrameView<'_>) -> R) -> R {
+    let data = vec![128; W * H];
+    let plane = Plane { data: &data, stride: W };
+    run(&FrameView::new(PixelFormat::Gray8, W, H, Colour::default(), &[plane]).unwrap())
+}
+
+#[test]
+fn it_counts_the_seconds_for_which_it_has_watched_each_face() {
+    let Some(mut rig) = Rig::new("\nsettle = 0.5\nhold = 0.4") else { return };
+    let (mut one, mut two) = (rig.memory(), rig.memory());
+    assert_eq!(rig.look(&mut one, 10.0), (0.0, false));
+    assert_eq!(rig.look(&mut one, 10.3), (0.3, false));
+    assert_eq!(rig.look(&mut two, 10.4), (0.0, false), "another face has a memory of its own");
+    assert_eq!(rig.look(&mut one, 10.6), (0.6, true));
+    assert_eq!(rig.look(&mut two, 10.6), (0.2, false));
+    assert_eq!(rig.look(&mut one, 11.1), (0.0, false), "it was away for half a second");
+    one.forget();
+    assert_eq!(rig.look(&mut one, 11.2), (0.0, false));
+}
