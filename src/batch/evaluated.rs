@@ -32,7 +32,7 @@ fn clip(record: &Record) -> Option<Clip> {
         pair: label.pair_id.clone(),
         identities: label.identity_group.clone(),
         onset: label.onset_s,
-        alert_at: scanned.alerts.first().map(|a| a.at_s),
+        alerts: scanned.alerts.iter().map(|a| a.at_s).collect(),
     })
 }
 
