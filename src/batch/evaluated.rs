@@ -8,7 +8,7 @@ use crate::evaluation::intervals::Rate;
 use crate::evaluation::{Area, Clip, Evaluation, clusters};
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What an attack is called whose manifest does not say more.
 const ATTACK: &str = "attack";
@@ -52,6 +52,8 @@ pub fn eval_json(
     all["not_judged"] = json!(evaluation.not_judged);
     all["calibration"] = json!(evaluation.reliability);
     all["delays"] = json!(evaluation.delays);
+    let without = records.iter().flat_map(|r| r.settings.without.split(',')).filter(|n| !n.is_empty());
+    all["without"] = json!(without.collect::<BTreeSet<_>>());
     let models = models.iter().map(|(name, m)| {
         let mut one = numbers(&m.evaluation);
         one["signal"] = json!(m.signal);

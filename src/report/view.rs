@@ -167,6 +167,10 @@ fn facts(records: &[Record], folder: &str, scanned: &[(&Record, &Scanned)]) -> V
     let facts = [
         ("folder", tame(folder).into_owned()),
         ("profile", once(records.iter().map(|r| r.settings.profile.clone()).collect())),
+        (
+            "without the signals",
+            once(records.iter().map(|r| tame(&r.settings.without).into_owned()).collect()),
+        ),
         ("video", format!("{seconds:.0} s")),
         ("alert threshold", of(&|s| format!("{:.1} nats", s.threshold))),
         ("ran on", of(&|s| s.provider.clone())),
