@@ -70,7 +70,7 @@ endef
 NEEDS += $(NPM)
 endif
 
-.PHONY: help setup crates models clips build demo test test-signed test-all fuzz eval redteam train lint bench bench-python calibrate camera-lab offline-bundle install clean distclean
+.PHONY: help setup crates models clips build demo test test-signed test-all fuzz eval eval-splices redteam train lint bench bench-python calibrate camera-lab offline-bundle install clean distclean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
@@ -195,6 +195,16 @@ eval: eval-manifest models build ## error rates on labelled recordings: DEV=fold
 	    $(if $(PEERS),--extra-models "$(PEERS)") --eval-json "$(or $(OUT),target/eval/eval.json)" --html "$(or $(HTML),target/eval/report.html)" \
 	    || [[ $$? == 1 ]]
 
+eval-splices: eval-manifest models build ## onset to alert on recordings that go over into an attack: DEV= as for eval (ONSET=, OUT=, HTML=, JOBS=, PEERS=)
+	@mkdir -p target/eval
+	rm -rf target/eval/splices
+	# 1: some pairs could not be spliced, some recordings not be scanned. They are listed; the others count.
+	target/release/deepfake-redteam splice "$(DEV)/manifest.csv" --out target/eval/splices \
+	    $(if $(ONSET),--onset $(ONSET)) || [[ $$? == 1 ]]
+	target/release/deepfake-scan target/eval/splices/manifest.csv $(if $(JOBS),--jobs $(JOBS)) \
+	    $(if $(PEERS),--extra-models "$(PEERS)") --eval-json "$(or $(OUT),target/eval/splices.json)" \
+	    --html "$(or $(HTML),target/eval/splices.html)" || [[ $$? == 1 ]]
+
 redteam: models clips build ## attack the detector with the quick conditions (MORE="--budget 20000 --results r.jsonl")
 	@mkdir -p target/redteam
 	# One person is in two of the clips.
@@ -217,7 +227,7 @@ lint: crates ## formatting, clippy, licences of the crates
 	fi
 
 bench: models clips crates ## run the benchmarks
-	$(CARGO) bench --features tools $(CARGO_FLAGS) --bench tap --bench stream --bench memory
+	$(CARGO) bench --features tools $(CARGO_FLAGS) --bench tap --bench stream --bench signals --bench memory
 
 camera-lab: crates ## judge fake cameras in a virtual machine (docs/camera-lab.md; STRICT=1: no skipping)
 	$(CARGO) build --features tools --bin deepfake-source $(CARGO_FLAGS)

@@ -47,6 +47,9 @@ pub struct Header {
     pub stream_time: Option<u64>,
     /// The models in use: `name@sha256:` and the first 16 hexadecimal digits.
     pub model_digests: Vec<String>,
+    /// Signals that counted for nothing, because `ignore-signals` asked for it: a measurement, not the full detector.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignored_signals: Vec<String>,
     /// The execution provider that runs them (`cpu`, `cuda`, ...); empty when none runs.
     pub provider: String,
 }
@@ -61,6 +64,7 @@ impl Default for Header {
             running_time: None,
             stream_time: None,
             model_digests: Vec::new(),
+            ignored_signals: Vec::new(),
             provider: String::new(),
         }
     }
@@ -249,6 +253,7 @@ pub fn parse(message: &gst::MessageRef) -> Option<Result<DeepfakeMessage, Error>
 }
 
 pub(crate) fn with_header(name: &'static str, header: &Header) -> gst::Structure {
+    let ignored = header.ignored_signals.iter().map(|s| c_text(s));
     gst::Structure::builder(name)
         .field("schema-version", header.schema_version)
         .field("session-id", c_text(&header.session_id))
@@ -257,6 +262,7 @@ pub(crate) fn with_header(name: &'static str, header: &Header) -> gst::Structure
         .field("running-time", header.running_time.unwrap_or(NONE))
         .field("stream-time", header.stream_time.unwrap_or(NONE))
         .field("model-digests", gst::Array::new(header.model_digests.iter().map(|d| c_text(d))))
+        .field_if("ignored-signals", gst::Array::new(ignored), !header.ignored_signals.is_empty())
         .field("provider", c_text(&header.provider))
         .build()
 }
@@ -275,6 +281,13 @@ pub(crate) fn read_header(s: &gst::StructureRef, name: &'static str) -> Result<H
         model_digests: array(s, "model-digests", |v| {
             v.get::<String>().map_err(|e| Error::Type { field: "model-digests", detail: e.to_string() })
         })?,
+        ignored_signals: if s.has_field("ignored-signals") {
+            array(s, "ignored-signals", |v| {
+                v.get::<String>().map_err(|e| Error::Type { field: "ignored-signals", detail: e.to_string() })
+            })?
+        } else {
+            Vec::new()
+        },
         provider: field::<&str>(s, "provider")?.to_owned(),
     })
 }

@@ -10,6 +10,7 @@ use gstdeepfake::analysis::engine::{Engine, EngineConfig, Outcome};
 use gstdeepfake::analysis::evidence::{History, replay};
 use gstdeepfake::analysis::fingerprint::Fingerprint;
 use gstdeepfake::analysis::frame::{Colour, FrameView, PixelFormat, Plane};
+use gstdeepfake::analysis::ignored::Ignored;
 use gstdeepfake::analysis::models::{
     BLENDSHAPE_POINTS, BLENDSHAPES, DetectorOutput, DetectorRange, FaceModels, LANDMARKS, MeshKind,
     MeshOutput, NetworkInput, NetworkOutput,
@@ -23,8 +24,12 @@ use gstdeepfake::analysis::verdict::{AlertKind, Condition, State};
 use ndarray::ArrayView4;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
+
+#[path = "engine/ignored.rs"]
+mod ignored;
+#[path = "engine/states.rs"]
+mod states;
 
 const W: usize = 320;
 const H: usize = 240;
@@ -40,20 +45,27 @@ struct Scene {
     mouth: f32,
     /// The attack logit of the network that watches a face.
     score: f32,
+    /// The mesh network fails.
+    broken: bool,
 }
+
+/// What the made-up networks fail with.
+#[derive(Debug, thiserror::Error)]
+#[error("broken")]
+struct Broken;
 
 #[derive(Clone, Debug, Default)]
 struct Fake(Arc<Mutex<Scene>>, Vec<Arc<NetworkSpec>>);
 
 impl FaceModels for Fake {
-    type Error = Infallible;
+    type Error = Broken;
 
     fn detect(
         &mut self,
         range: DetectorRange,
         _: ArrayView4<'_, f32>,
         out: &mut DetectorOutput,
-    ) -> Result<(), Infallible> {
+    ) -> Result<(), Broken> {
         let side = range.input_side() as f32;
         out.regressors = vec![0.0; range.anchors() * 16];
         out.scores = vec![-20.0; range.anchors()];
@@ -73,13 +85,11 @@ impl FaceModels for Fake {
         Ok(())
     }
 
-    fn mesh(
-        &mut self,
-        kind: MeshKind,
-        _: ArrayView4<'_, f32>,
-        out: &mut MeshOutput,
-    ) -> Result<(), Infallible> {
+    fn mesh(&mut self, kind: MeshKind, _: ArrayView4<'_, f32>, out: &mut MeshOutput) -> Result<(), Broken> {
         let scene = self.0.lock().unwrap().clone();
+        if scene.broken {
+            return Err(Broken);
+        }
         let side = kind.input_side() as f32;
         out.presence = if scene.present { 6.0 } else { -6.0 };
         out.points.clear();
@@ -105,7 +115,7 @@ impl FaceModels for Fake {
         &mut self,
         _: &[[f32; 2]; BLENDSHAPE_POINTS],
         out: &mut [f32; BLENDSHAPES],
-    ) -> Result<(), Infallible> {
+    ) -> Result<(), Broken> {
         out.fill(0.1);
         Ok(())
     }
@@ -119,7 +129,7 @@ impl FaceModels for Fake {
         index: usize,
         input: NetworkInput<'_>,
         out: &mut NetworkOutput,
-    ) -> Result<(), Infallible> {
+    ) -> Result<(), Broken> {
         assert_eq!(input.picture.shape(), [1, 3, 32, 32]);
         if self.1[index].landmarks {
             // The face fills most of the picture, and its middle is the picture's.
@@ -153,6 +163,10 @@ impl Rig {
     }
 
     fn with(networks: Vec<Arc<NetworkSpec>>) -> Self {
+        Self::without(networks, "")
+    }
+
+    fn without(networks: Vec<Arc<NetworkSpec>>, ignored: &str) -> Self {
         let scene = Fake(Arc::default(), networks);
         let text = CALIBRATION.replace("[0,0,0,0,0,0,0,0,0]", "[0.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0]");
         let text = text.replace("[1,1,1,1,1,1,1,1,1]", "[2.0,2.0,2.0,2.0,2.0,2.0,2.0,2.0,2.0]");
@@ -161,6 +175,7 @@ impl Rig {
             chain: Profile::Balanced.chain(4, 16.0),
             mean_time_between_false_alerts: 100.0,
             calibration: Arc::new(Calibration::parse(&text).unwrap()),
+            ignored: Ignored::parse(ignored, scene.networks()).unwrap(),
         };
         let mut engine = Engine::new(scene.clone(), config, Some([0; BLENDSHAPE_POINTS]));
         engine.reset(1);
@@ -176,7 +191,7 @@ impl Rig {
         self.try_step(frozen).unwrap()
     }
 
-    fn try_step(&mut self, frozen: bool) -> Result<Outcome, ChainError<Infallible>> {
+    fn try_step(&mut self, frozen: bool) -> Result<Outcome, ChainError<Broken>> {
         self.pts += 80_000_000;
         if !frozen {
             self.noise += 1;
@@ -203,7 +218,7 @@ fn a_face_comes_is_judged_and_goes() {
     let mut rig = Rig::new();
     let none = rig.step(false).verdict;
     assert_eq!((none.condition, none.state, none.tracks.len()), (Condition::NoFace, State::Unknown, 0));
-    rig.set(|s| *s = Scene { faces: vec![0.5], present: true, mouth: 0.0, score: 0.0 });
+    rig.set(|s| *s = Scene { faces: vec![0.5], present: true, ..Scene::default() });
     let seen = rig.step(false).verdict;
     assert_eq!(seen.tracks.len(), 1);
     let rect = seen.tracks[0].rect;
@@ -216,7 +231,7 @@ fn a_face_comes_is_judged_and_goes() {
 #[test]
 fn a_still_mesh_raises_an_alert_and_a_speaking_mouth_clears_it() {
     let mut rig = Rig::new();
-    rig.set(|s| *s = Scene { faces: vec![0.5], present: true, mouth: 0.0, score: 0.0 });
+    rig.set(|s| *s = Scene { faces: vec![0.5], present: true, ..Scene::default() });
     let start = rig.pts;
     let mut raised = None;
     for _ in 0..200 {
@@ -250,7 +265,7 @@ fn a_still_mesh_raises_an_alert_and_a_speaking_mouth_clears_it() {
 #[test]
 fn a_frozen_picture_is_no_news_of_the_face_but_an_alert_of_the_stream() {
     let mut rig = Rig::new();
-    rig.set(|s| *s = Scene { faces: vec![0.5], present: true, mouth: 0.0, score: 0.0 });
+    rig.set(|s| *s = Scene { faces: vec![0.5], present: true, ..Scene::default() });
     rig.step(false);
     let mut alert = None;
     for i in 0..100 {
@@ -267,7 +282,7 @@ fn a_frozen_picture_is_no_news_of_the_face_but_an_alert_of_the_stream() {
 #[test]
 fn a_new_epoch_clears_alerts_and_starts_ids_and_evidence_afresh() {
     let mut rig = Rig::new();
-    rig.set(|s| *s = Scene { faces: vec![0.5], present: true, mouth: 0.0, score: 0.0 });
+    rig.set(|s| *s = Scene { faces: vec![0.5], present: true, ..Scene::default() });
     assert!((0..200).any(|_| !rig.step(false).alerts.is_empty()), "an alert");
     let cleared = rig.engine.reset(2);
     assert_eq!(cleared.iter().map(|a| (a.kind, a.epoch)).collect::<Vec<_>>(), vec![(AlertKind::Cleared, 1)]);
@@ -288,7 +303,7 @@ fn what_is_kept_replays_to_the_same_alerts() {
     for i in 0..600u32 {
         let faces = if i / 150 % 2 == 0 { vec![0.3, 0.7] } else { vec![0.5] };
         let mouth = if i % 300 > 200 { 14.0 * (i as f32 * 0.7).sin() } else { 0.0 };
-        rig.set(|s| *s = Scene { faces, present: i % 150 < 140, mouth, score: 0.0 });
+        rig.set(|s| *s = Scene { faces, present: i % 150 < 140, mouth, ..Scene::default() });
         let suspicious = Source { injection: 3.0, confidence: 0.8, ..Source::default() };
         rig.engine.set_source((100..400).contains(&i).then_some(suspicious));
         let outcome = rig.step((250..290).contains(&i));
@@ -312,7 +327,7 @@ fn what_is_kept_replays_to_the_same_alerts() {
 fn the_same_frames_give_the_same_verdicts() {
     let run = || {
         let mut rig = Rig::new();
-        rig.set(|s| *s = Scene { faces: vec![0.35, 0.75], present: true, mouth: 0.0, score: 0.0 });
+        rig.set(|s| *s = Scene { faces: vec![0.35, 0.75], present: true, ..Scene::default() });
         (0..60).map(|i| rig.step(i % 7 == 0).verdict).collect::<Vec<_>>()
     };
     assert_eq!(run(), run());
@@ -329,7 +344,7 @@ proptest! {
         let mut ended: std::collections::BTreeSet<u32> = Default::default();
         let mut shown: std::collections::BTreeSet<u32> = Default::default();
         for (faces, present, frozen, roll) in steps {
-            rig.set(|s| *s = Scene { faces, present, mouth: f32::from(roll), score: 0.0 });
+            rig.set(|s| *s = Scene { faces, present, mouth: f32::from(roll), ..Scene::default() });
             if roll == 7 {
                 epoch += 1;
                 for a in rig.engine.reset(epoch) {

@@ -236,9 +236,11 @@ prop_compose! {
     fn header()(
         session in text(), epoch in any::<u64>(), times in prop::array::uniform3(prop::option::of(time())),
         digests in prop::collection::vec(text(), 0..3), provider in text(),
+        ignored in prop::collection::vec(text(), 0..3),
     ) -> Header {
         let mut h = Header::default();
         (h.session_id, h.epoch, h.model_digests, h.provider) = (session, epoch, digests, provider);
+        h.ignored_signals = ignored;
         [h.timestamp, h.running_time, h.stream_time] = times;
         h
     }

@@ -15,3 +15,5 @@ mod generator;
 mod injections;
 #[path = "redteam/program.rs"]
 mod program;
+#[path = "redteam/splices.rs"]
+mod splices;

@@ -446,3 +446,23 @@ fn networks_are_evaluated_one_by_one() {
     let (code, text) = scan(at, &["a genuine.mp4", "--extra-models", extra]);
     assert!(code == Some(2) && text.contains("extra-models"), "{text}");
 }
+
+#[test]
+fn what_is_left_out_counts_for_nothing_and_is_told() {
+    let Some(folder) = folder() else { return };
+    let at = folder.path();
+    let call = ["b loop.mp4", "--json", "out.jsonl", "--eval-json", "eval.json", "--html", "report.html"];
+    let (code, text) = scan(at, &[&call[..], &["--without", "loop,blink", "--without", "loop"]].concat());
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("Not the whole detector: without blink, loop."), "{text}");
+    let records = batch::read_results(&at.join("out.jsonl")).unwrap();
+    assert!(!records[0].scanned().unwrap().alerted && records[0].settings.without == "blink,loop");
+    let eval: Value = serde_json::from_slice(&std::fs::read(at.join("eval.json")).unwrap()).unwrap();
+    assert_eq!(eval["without"], serde_json::json!(["blink", "loop"]));
+    assert!(std::fs::read_to_string(at.join("report.html")).unwrap().contains("without the signals"));
+    // Results of another detector are not those of this one.
+    let (code, text) = scan(at, &[&call[..], &["--resume"]].concat());
+    assert!(code == Some(0) && text.contains("1 recording: 1 alerted"), "{text}");
+    let (code, text) = scan(at, &["b loop.mp4", "--without", "loops"]);
+    assert!(code == Some(2) && text.contains("`loops`") && text.contains("micro-motion"), "{text}");
+}

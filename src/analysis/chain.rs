@@ -213,19 +213,37 @@ impl<M: FaceModels> Chain<M> {
         Ok(Some(Look { pts, score, px: shown.px(), heat, settled }))
     }
 
-    /// The same faces are still there: the picture has not changed.
-    pub fn hold(&mut self, pts: u64) {
+    /// The same faces are still there, whose ids it returns: the picture has not changed. `ended` as in [`Chain::faces`].
+    pub fn hold(&mut self, pts: u64, ended: &mut Vec<u32>) -> Vec<u32> {
         for t in self.tracker.followed() {
             self.tracker.seen(t.id, t.rect, t.roi, pts);
         }
+        ended.extend(self.tracker.expire(pts));
+        self.tracker.followed().iter().map(|t| t.id).collect()
     }
 
-    /// Finds the faces of the frame at `pts` (ns). `ended` receives the ids of the faces that are gone for good.
+    /// Finds the faces of the frame at `pts` (ns). `ended` receives the ids of the faces that are gone for good, also when
+    /// it fails.
     pub fn faces(
         &mut self,
         frame: &FrameView<'_>,
         pts: u64,
         ended: &mut Vec<u32>,
+        meter: &mut dyn Meter,
+    ) -> Result<Vec<Face>, ChainError<M::Error>> {
+        let seen = self.seen(frame, pts, meter);
+        // Who is gone is gone, also in a frame that could not be looked at to its end.
+        ended.extend(self.tracker.expire(pts));
+        let mut faces = seen?;
+        faces.retain(|f| !ended.contains(&f.track_id));
+        faces.sort_by_key(|f| f.track_id);
+        Ok(faces)
+    }
+
+    fn seen(
+        &mut self,
+        frame: &FrameView<'_>,
+        pts: u64,
         meter: &mut dyn Meter,
     ) -> Result<Vec<Face>, ChainError<M::Error>> {
         let due = self.detected.is_none_or(|d| pts.saturating_sub(d) >= self.config.redetect || pts < d);
@@ -239,9 +257,6 @@ impl<M: FaceModels> Chain<M> {
                 None => self.tracker.lose(track.id),
             }
         }
-        ended.extend(self.tracker.expire(pts));
-        faces.retain(|f| !ended.contains(&f.track_id));
-        faces.sort_by_key(|f| f.track_id);
         Ok(faces)
     }
 

@@ -10,6 +10,7 @@ use super::cusum::threshold;
 use super::evidence::{Entry, Frame, Said, Step};
 use super::fingerprint::Print;
 use super::frame::FrameView;
+use super::ignored::Ignored;
 use super::models::{BLENDSHAPE_POINTS, FaceModels};
 use super::network::NetworkSpec;
 use super::provenance::Source;
@@ -32,12 +33,24 @@ pub struct EngineConfig {
     /// Mean time between false alerts, hours.
     pub mean_time_between_false_alerts: f64,
     pub calibration: Arc<Calibration>,
+    /// Signals that count for nothing.
+    pub ignored: Ignored,
 }
 
 impl EngineConfig {
     /// The alert threshold, nats, with these networks.
     pub fn threshold(&self, networks: &[Arc<NetworkSpec>]) -> f64 {
-        threshold(self.mean_time_between_false_alerts, hypotheses(networks))
+        threshold(self.mean_time_between_false_alerts, self.hypotheses(networks))
+    }
+
+    /// How many hypotheses are watched in parallel over time, for the threshold: presentation and replay, and forgery where
+    /// a network counts that speaks of it. What comes once and is capped (provenance, networks whose word counts once) does
+    /// not add to the rate of false alerts.
+    pub fn hypotheses(&self, networks: &[Arc<NetworkSpec>]) -> usize {
+        let counts = |n: &NetworkSpec| {
+            !self.ignored.contains(&n.signal) && n.calibration.as_ref().is_some_and(|c| !c.once)
+        };
+        2 + usize::from(networks.iter().any(|n| n.family == Family::Forgery && counts(n)))
     }
 }
 
@@ -67,16 +80,6 @@ pub struct Trace {
     pub quality: f64,
     pub llr: f64,
     pub features: Vec<f64>,
-}
-
-/// How many hypotheses are watched in parallel over time, for the threshold: presentation and replay, and forgery where
-/// a network counts that speaks of it. What comes once and is capped (provenance, networks whose word counts once) does not
-/// add to the rate of false alerts.
-pub fn hypotheses(networks: &[Arc<NetworkSpec>]) -> usize {
-    let forgery = networks
-        .iter()
-        .any(|n| n.family == Family::Forgery && n.calibration.as_ref().is_some_and(|c| !c.once));
-    2 + usize::from(forgery)
 }
 
 /// What a network said of a face in one frame.
@@ -169,7 +172,8 @@ impl<M: FaceModels> Engine<M> {
         self.threshold
     }
 
-    /// Starts a new epoch: nothing of the old one counts any more. Returns what was not told yet and the clearing of standing alerts.
+    /// Starts a new epoch: nothing of the old one counts any more. Returns what was not told of it yet, and the clearing of
+    /// standing alerts.
     pub fn reset(&mut self, epoch: u64) -> Vec<Alert> {
         let why = "the stream started anew";
         let mut cleared = std::mem::take(&mut self.untold);
@@ -208,24 +212,17 @@ impl<M: FaceModels> Engine<M> {
         let mut samples = Vec::new();
         let duplicate = matches!((print, self.last_print), (Some(a), Some(b)) if a.1 == b.1);
         self.last_print = print;
+        let mut ended = Vec::new();
         if duplicate {
-            // A picture that is shown again is no new observation of the face in it.
-            self.chain.hold(pts);
-            for watch in self.watches.values_mut() {
-                watch.last = pts;
+            // A picture that is shown again is no new observation of the face in it, and shows nobody who is away.
+            for id in self.chain.hold(pts, &mut ended) {
+                self.watches.entry(id).and_modify(|w| w.last = pts);
             }
+            self.end(ended, pts);
         } else {
-            let mut ended = Vec::new();
-            let faces = self.chain.faces(frame, pts, &mut ended, meter)?;
-            for id in ended {
-                if let Some(mut watch) = self.watches.remove(&id) {
-                    let why = "the face is no longer in the picture";
-                    self.untold.extend(watch.judge.finish(pts, why, self.epoch, Some(id)));
-                    if let Some(entries) = &mut self.entries {
-                        entries.push(Entry::Ended { pts, track_id: id });
-                    }
-                }
-            }
+            let faces = self.chain.faces(frame, pts, &mut ended, meter);
+            self.end(ended, pts);
+            let faces = faces?;
             if !self.chain.networks().is_empty() {
                 meter.begin(Stage::Networks);
             }
@@ -238,6 +235,7 @@ impl<M: FaceModels> Engine<M> {
                 size: (frame.width() as f64, frame.height() as f64),
                 kind: self.chain.config().mesh,
                 calibration: &self.config.calibration,
+                ignored: &self.config.ignored,
                 epoch: self.epoch,
             };
             for face in &faces {
@@ -270,7 +268,23 @@ impl<M: FaceModels> Engine<M> {
         if report.epoch == self.epoch
             && let Some(watch) = self.watches.get_mut(&report.track_id)
         {
-            watch.note(report, self.config.calibration.challenge(report.kind));
+            watch.note(report, self.config.calibration.challenge(report.kind), &self.config.ignored);
+        }
+    }
+
+    /// Faces under watch, with those that are away for a moment.
+    pub fn watched(&self) -> usize {
+        self.watches.len()
+    }
+
+    fn end(&mut self, ended: Vec<u32>, pts: u64) {
+        for id in ended {
+            let Some(mut watch) = self.watches.remove(&id) else { continue };
+            let why = "the face is no longer in the picture";
+            self.untold.extend(watch.judge.finish(pts, why, self.epoch, Some(id)));
+            if let Some(entries) = &mut self.entries {
+                entries.push(Entry::Ended { pts, track_id: id });
+            }
         }
     }
 
@@ -280,11 +294,13 @@ impl<M: FaceModels> Engine<M> {
         self.stream_last = Some(pts);
         let mut said = Vec::new();
         for (signal, reading) in [("loop", looped), ("freeze", freeze)] {
-            let Some(reading) = reading else { continue };
+            let Some(mut reading) = reading else { continue };
             keep_trace(&mut self.traces, pts, 0, signal, reading.quality, &reading);
+            self.config.ignored.silence(signal, &mut reading);
             said.push(Said::of(signal.into(), Family::Replay, reading, dt));
         }
-        let injection = self.source.as_ref().map_or(0.0, |s| s.injection);
+        let counts = !self.config.ignored.contains(PROVENANCE);
+        let injection = self.source.as_ref().filter(|_| counts).map_or(0.0, |s| s.injection);
         // Evidence of who sends comes once, not every second: what is new of it is added.
         let gain = injection - std::mem::replace(&mut self.injection, injection);
         let shown = self.source.as_ref().map(|source| {
@@ -292,6 +308,7 @@ impl<M: FaceModels> Engine<M> {
             let (signal, quality) = (PROVENANCE.to_owned(), source.confidence);
             Evidence { signal, llr: injection, quality, reason }
         });
+        let shown = shown.map(|e| self.config.ignored.hush(e));
         let is_shown = shown.is_some();
         if is_shown || gain != 0.0 {
             let withdrawn =
@@ -350,9 +367,11 @@ impl<M: FaceModels> Engine<M> {
     }
 
     fn verdict(&self, pts: u64, stream_evidence: Vec<Evidence>) -> Verdict {
-        // A face that is away for a moment keeps its evidence, but there is nothing of it to show.
+        // A face that is away for a moment keeps its evidence, but there is nothing of it to show; nor is there of one that
+        // came in a frame that failed.
+        let here = |w: &&Watch| w.last == pts && w.verdict.condition != Condition::NotAnalysed;
         let tracks: Vec<TrackVerdict> =
-            self.watches.values().filter(|w| w.last == pts).map(|w| w.verdict.clone()).collect();
+            self.watches.values().filter(here).map(|w| w.verdict.clone()).collect();
         let judges = || self.watches.values().map(|w| &w.judge).chain([&self.stream]);
         let state = if judges().any(Judge::is_raised) {
             State::Attack

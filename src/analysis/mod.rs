@@ -16,6 +16,7 @@ pub mod evidence;
 pub mod fingerprint;
 pub mod frame;
 pub mod geometry;
+pub mod ignored;
 pub mod memory;
 pub mod mesh;
 pub mod models;

@@ -9,6 +9,8 @@ use super::detector::{Detection, iou};
 
 /// How long a lost face may be away and still be the same, ns.
 pub const REUNION_NS: u64 = 1_500_000_000;
+/// Lost faces that are remembered for each that may be followed: what flickers must not fill the memory.
+const REMEMBERED: usize = 2;
 /// Overlap from which a detection is a followed face.
 const SAME_IOU: f32 = 0.2;
 /// Overlap from which two followed faces are one.
@@ -118,7 +120,8 @@ impl Tracker {
         }
     }
 
-    /// Ids that ended: faces away for too long, and the younger of two that have become one.
+    /// Ids that ended: faces away for too long, of too many lost ones those that are away longest, and the younger of two
+    /// that have become one.
     pub fn expire(&mut self, pts: u64) -> Vec<u32> {
         let mut ended = Vec::new();
         let all = self.tracks.clone();
@@ -131,6 +134,13 @@ impl Tracker {
             }
             !(gone || merged)
         });
+        let mut lost: Vec<_> = self.tracks.iter().filter(|t| t.lost).map(|t| (t.seen_pts, t.id)).collect();
+        lost.sort_unstable();
+        let forgotten = lost.len().saturating_sub(REMEMBERED * self.max_faces);
+        for (_, id) in lost.into_iter().take(forgotten) {
+            self.tracks.retain(|t| t.id != id);
+            ended.push(id);
+        }
         ended
     }
 }
@@ -228,7 +238,7 @@ mod tests {
                     t.lose(f.id);
                 }
                 ended.extend(t.expire(now));
-                prop_assert!(t.followed().len() <= 3);
+                prop_assert!(t.followed().len() <= 3 && t.tracks().len() <= 9);
                 prop_assert!(t.tracks().iter().all(|k| !ended.contains(&k.id) && k.roi.size >= 10.0));
             }
         }

@@ -6,6 +6,7 @@ use super::chain::Face;
 use super::challenge::{Report, State};
 use super::engine::Trace;
 use super::evidence::{Entry, Said, Step};
+use super::ignored::Ignored;
 use super::models::MeshKind;
 use super::network::NetworkSpec;
 use super::quality::TOO_POOR;
@@ -40,6 +41,7 @@ pub(super) struct Scene<'a> {
     pub size: (f64, f64),
     pub kind: MeshKind,
     pub calibration: &'a Calibration,
+    pub ignored: &'a Ignored,
     pub epoch: u64,
 }
 
@@ -63,15 +65,16 @@ impl Watch {
     }
 
     /// A challenge to this face has a result; without `worth` it is told and counts for nothing.
-    pub fn note(&mut self, report: &Report, worth: Option<&Outcomes>) {
-        let worth = worth.and_then(|w| match report.state {
+    pub fn note(&mut self, report: &Report, worth: Option<&Outcomes>, ignored: &Ignored) {
+        let told = report.evidence(0.0);
+        let worth = worth.filter(|_| !ignored.contains(&told.signal)).and_then(|w| match report.state {
             State::Passed => Some((w.family, w.passed_llr)),
             State::Failed => Some((w.family, w.failed_llr)),
             _ => None,
         });
         // What is worth nothing speaks of no family; it has to stand in one.
         let (family, gain) = worth.unwrap_or((Family::Presentation, 0.0));
-        self.challenge = Some((family, report.evidence(gain)));
+        self.challenge = Some((family, ignored.hush(report.evidence(gain))));
         self.gain = gain;
     }
 
@@ -106,6 +109,7 @@ impl Watch {
                 reading.quality = 0.0;
             }
             keep_trace(traces, pts, face.track_id, &signal, overall, &reading);
+            scene.ignored.silence(&signal, &mut reading);
             said.push(Said::of(signal, family, reading, dt));
         };
         let seen = FaceObservation {
@@ -208,21 +212,26 @@ mod tests {
             latency_ms: None,
             evidence: Default::default(),
         };
-        let after = |state: State, worth: Option<&Outcomes>| {
+        let ignoring = |names: &str, state: State, worth: Option<&Outcomes>| {
+            let ignored = Ignored::parse(names, &[]).unwrap();
             let mut watch = Watch::new(3, 0, 13.0, &[], false);
-            watch.note(&Report { state, ..report.clone() }, worth);
+            watch.note(&Report { state, ..report.clone() }, worth, &ignored);
             for pts in [100_000_000, 200_000_000, 300_000_000] {
                 let (kind, calibration) = (MeshKind::V2, &calibration);
-                let scene = Scene { pts, size: (640.0, 480.0), kind, calibration, epoch: 1 };
+                let ignored = &ignored;
+                let scene = Scene { pts, size: (640.0, 480.0), kind, calibration, ignored, epoch: 1 };
                 watch.judge(&face, &scene, &mut None, &mut None);
             }
             let note = watch.verdict.evidence.iter().find(|e| e.signal == "challenge-blink").cloned();
             (watch.verdict.statistic, note.map(|n| n.llr))
         };
+        let after = |state: State, worth: Option<&Outcomes>| ignoring("", state, worth);
         let worth = Outcomes { family: Family::Presentation, passed_llr: -1.0, failed_llr: 2.5 };
         assert_eq!(after(State::Failed, None), (0.0, Some(0.0)));
         assert_eq!(after(State::Failed, Some(&worth)), (2.5, Some(2.5)));
         assert_eq!(after(State::Passed, Some(&worth)), (0.0, Some(-1.0)));
         assert_eq!(after(State::NotSeen, Some(&worth)), (0.0, Some(0.0)));
+        assert_eq!(ignoring("challenge-blink", State::Failed, Some(&worth)), (0.0, Some(0.0)));
+        assert_eq!(ignoring("challenge-flash", State::Failed, Some(&worth)), (2.5, Some(2.5)));
     }
 }

@@ -8,7 +8,7 @@ use crate::evaluation::intervals::Rate;
 use crate::evaluation::{Area, Clip, Evaluation, clusters};
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What an attack is called whose manifest does not say more.
 const ATTACK: &str = "attack";
@@ -32,7 +32,7 @@ fn clip(record: &Record) -> Option<Clip> {
         pair: label.pair_id.clone(),
         identities: label.identity_group.clone(),
         onset: label.onset_s,
-        alert_at: scanned.alerts.first().map(|a| a.at_s),
+        alerts: scanned.alerts.iter().map(|a| a.at_s).collect(),
     })
 }
 
@@ -52,6 +52,8 @@ pub fn eval_json(
     all["not_judged"] = json!(evaluation.not_judged);
     all["calibration"] = json!(evaluation.reliability);
     all["delays"] = json!(evaluation.delays);
+    let without = records.iter().flat_map(|r| r.settings.without.split(',')).filter(|n| !n.is_empty());
+    all["without"] = json!(without.collect::<BTreeSet<_>>());
     let models = models.iter().map(|(name, m)| {
         let mut one = numbers(&m.evaluation);
         one["signal"] = json!(m.signal);

@@ -39,7 +39,7 @@ pub(super) fn evaluations(
                 continue;
             };
             let risk = Some(1.0 / (1.0 + (-score).exp()));
-            clips.push(Clip { score, alerted: score > 0.0, risk, alert_at: None, ..clip });
+            clips.push(Clip { score, alerted: score > 0.0, risk, alerts: Vec::new(), ..clip });
         }
         let evaluation = evaluate(&clips);
         let (signal, family, calibrated) = (about.signal, about.family, about.calibrated);

@@ -41,6 +41,9 @@ pub struct Settings {
     /// Value of `extra-models`.
     #[serde(default)]
     pub extra_models: String,
+    /// Signals that count for nothing: value of `ignore-signals`.
+    #[serde(default)]
+    pub without: String,
     /// Certificates (PEM) under which the signers of files are trusted.
     #[serde(default)]
     pub trust_anchors: Option<PathBuf>,
@@ -57,6 +60,7 @@ impl Settings {
     fn apply(&self, running: &Running) -> Result<gst::Element, String> {
         let element = running.part("detect")?;
         element.set_property("extra-models", &self.extra_models);
+        element.set_property("ignore-signals", &self.without);
         Ok(element)
     }
 }

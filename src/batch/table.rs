@@ -150,11 +150,18 @@ pub fn evaluation_table(e: &Evaluation) -> String {
         let _ = writeln!(text, "Risk taken as a probability: ECE {:.3}, Brier {:.3}.", r.ece, r.brier);
     }
     if let Some(d) = &e.delays {
-        let median = d.median().map_or_else(|| "-".into(), |m| format!("{m:.2} s"));
-        let (alerted, clips, early) = (d.seconds.len(), d.clips, d.too_early);
+        let seconds = |v: Option<f64>| v.map_or_else(|| "-".into(), |v| format!("{v:.2} s"));
         let _ = writeln!(
             text,
-            "Onset to alert: {alerted} of {clips} alerted, median {median}; {early} before the onset."
+            "Onset to alert: {} of {} attacks missed; median {}, 95 % within {}; of those alerted {} and {}. \
+             {} alerted before the onset (false).",
+            d.missed,
+            d.clips,
+            seconds(d.median),
+            seconds(d.p95),
+            seconds(d.median_alerted),
+            seconds(d.p95_alerted),
+            d.too_early
         );
     }
     let _ = writeln!(

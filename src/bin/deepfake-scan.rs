@@ -43,6 +43,10 @@ struct Cli {
     /// and are evaluated one by one.
     #[arg(long, value_name = "PATHS", default_value = "")]
     extra_models: String,
+    /// Count nothing of this signal's evidence, to measure what the others do without it; again, or with commas, for
+    /// several. Names are those of the evidence; a wrong one lists them.
+    #[arg(long, value_name = "SIGNAL", value_delimiter = ',')]
+    without: Vec<String>,
     /// Certificates (PEM) under which the signers of recordings with a signed history (C2PA) are trusted.
     #[cfg(feature = "c2pa")]
     #[arg(long, value_name = "FILE")]
@@ -145,6 +149,7 @@ fn run(cli: &Cli) -> Result<usize, Error> {
         seconds: cli.seconds,
         thumbnails: cli.thumbnails,
         extra_models: cli.extra_models.clone(),
+        without: without(&cli.without),
         #[cfg(feature = "c2pa")]
         trust_anchors: cli.trust_anchors.clone(),
         #[cfg(not(feature = "c2pa"))]
@@ -190,6 +195,9 @@ fn run(cli: &Cli) -> Result<usize, Error> {
     let interrupted = stop.load(Ordering::Relaxed);
     let records: Vec<Record> = records.into_iter().flatten().collect();
     anstream::println!("\n{}", batch::totals(&records, video, wall));
+    if !settings.without.is_empty() {
+        anstream::println!("Not the whole detector: without {}.", settings.without.replace(',', ", "));
+    }
     let speed = if wall > 0.0 && video > 0.0 {
         format!("{video:.0} s of video in {wall:.0} s, {:.1} times real time", video / wall)
     } else {
@@ -208,6 +216,14 @@ fn without_timeline(mut record: Record) -> Record {
         (scanned.timeline, scanned.thumbnail) = (Vec::new(), None);
     }
     record
+}
+
+/// The same names in any order are the same settings.
+fn without(names: &[String]) -> String {
+    let mut names: Vec<&str> = names.iter().map(|n| n.trim()).filter(|n| !n.is_empty()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.join(",")
 }
 
 /// Whether an earlier result stands: scanned, the same file, the same way.

@@ -98,8 +98,12 @@ fn run(arguments: &Arguments) -> Result<usize, Box<dyn Error>> {
         extra_models: arguments.extra_models.clone(),
         ..Config::default()
     })?;
-    let config =
-        EngineConfig { chain, mean_time_between_false_alerts: 100.0, calibration: Arc::new(calibration) };
+    let config = EngineConfig {
+        chain,
+        mean_time_between_false_alerts: 100.0,
+        calibration: Arc::new(calibration),
+        ignored: Default::default(),
+    };
     let mut out: Box<dyn Write> = match &arguments.out {
         Some(path) => Box::new(BufWriter::new(std::fs::File::create(path)?)),
         None => Box::new(std::io::stdout().lock()),

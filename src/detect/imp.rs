@@ -14,7 +14,8 @@ use super::worker::{self, Worker};
 use crate::analysis::calibration::{BUILT_IN, Calibration};
 use crate::analysis::chain::ChainError;
 use crate::analysis::challenge::Reason;
-use crate::analysis::engine::{Engine, EngineConfig, hypotheses};
+use crate::analysis::engine::{Engine, EngineConfig};
+use crate::analysis::ignored::{Ignored, UnknownSignal};
 use crate::analysis::models::{FaceModels, MeshKind};
 use crate::analysis::profile::Profile;
 use crate::analysis::verdict::{Alert, Condition, Verdict};
@@ -183,6 +184,7 @@ impl BaseTransformImpl for Detect {
                 .map(|(name, digest)| short_digest(&name, &digest.to_string()))
                 .chain([short_digest("calibration", &Digest::of(BUILT_IN.as_bytes()).to_string())])
                 .collect();
+            shared.ignored = config.ignored.names().map(Into::into).collect();
             shared.provider = models.active_provider().provider.to_string();
             let runtime = models.runtime().info();
             shared.runtime = format!("{} {}", runtime.version, runtime.path.display());
@@ -504,6 +506,7 @@ impl Detect {
             chain,
             mean_time_between_false_alerts: settings.mtbfa,
             calibration: Arc::new(calibration),
+            ignored: Ignored::parse(&settings.ignore_signals, models.networks())?,
         };
         Ok((models, config))
     }
@@ -566,13 +569,14 @@ fn ran(shared: &Shared, settings: &Settings, loaded: Option<&(FaceModelSet, Engi
         threshold: Threshold {
             nats: shared.threshold,
             mean_time_between_false_alerts: settings.mtbfa,
-            hypotheses: loaded.map_or(0, |(models, _)| hypotheses(models.networks())),
+            hypotheses: loaded.map_or(0, |(models, config)| config.hypotheses(models.networks())),
         },
         models: models.into_iter().map(|(name, digest)| (name, digest.to_string())).collect(),
         calibration: CalibrationUsed {
             version: loaded.map(|(_, config)| config.calibration.version.clone()).unwrap_or_default(),
             sha256: Digest::of(BUILT_IN.as_bytes()).to_string(),
         },
+        ignored_signals: shared.ignored.clone(),
         provider: shared.provider.clone(),
         onnxruntime: shared.runtime.clone(),
     }
@@ -589,13 +593,17 @@ enum StartError {
     Inference(inference::Error),
     #[error("{0}")]
     Calibration(String),
+    #[error("ignore-signals: {0}")]
+    Ignored(#[from] UnknownSignal),
 }
 
 impl StartError {
     fn into_message(self) -> gst::ErrorMessage {
         let text = self.to_string();
-        let Self::Inference(error) = &self else {
-            return gst::error_msg!(gst::LibraryError::Init, ("{text}"));
+        let error = match &self {
+            Self::Inference(error) => error,
+            Self::Calibration(_) => return gst::error_msg!(gst::LibraryError::Init, ("{text}")),
+            Self::Ignored(_) => return gst::error_msg!(gst::LibraryError::Settings, ("{text}")),
         };
         let detail = error.detail();
         match error.kind() {

@@ -66,6 +66,11 @@ pub fn all() -> Vec<ParamSpec> {
             .blurb("Manifests (or directories with a manifest.toml) of further networks that watch a face, separated by colons")
             .mutable_ready()
             .build(),
+        glib::ParamSpecString::builder("ignore-signals")
+            .nick("Ignored signals")
+            .blurb("For measuring only: names of signals, separated by commas, that are computed and count for nothing")
+            .mutable_ready()
+            .build(),
         glib::ParamSpecString::builder("onnxruntime-library")
             .nick("ONNX Runtime library")
             .blurb("File of libonnxruntime.so; unset: ORT_DYLIB_PATH, the model directory, the system")
@@ -176,6 +181,9 @@ pub fn set(settings: &mut Settings, name: &str, value: &Value) {
         "extra-models" => {
             settings.extra_models = value.get::<Option<String>>().ok().flatten().unwrap_or_default()
         }
+        "ignore-signals" => {
+            settings.ignore_signals = value.get::<Option<String>>().ok().flatten().unwrap_or_default()
+        }
         "onnxruntime-library" => settings.library = path(value),
         "provider" => take(&mut settings.provider, value),
         "device-id" => take(&mut settings.device_id, value),
@@ -208,6 +216,7 @@ pub fn get(settings: &Settings, name: &str) -> Option<Value> {
         "model-dir" => path_value(settings.model_dir.as_ref()),
         "face-models" => settings.face_models.to_value(),
         "extra-models" => Some(&settings.extra_models).filter(|s| !s.is_empty()).to_value(),
+        "ignore-signals" => Some(&settings.ignore_signals).filter(|s| !s.is_empty()).to_value(),
         "onnxruntime-library" => path_value(settings.library.as_ref()),
         "provider" => settings.provider.to_value(),
         "device-id" => settings.device_id.to_value(),

@@ -55,6 +55,7 @@ impl Publisher {
             running_time: moment.running_time,
             stream_time: moment.stream_time,
             model_digests: self.shared.models.clone(),
+            ignored_signals: self.shared.ignored.clone(),
             provider: self.shared.provider.clone(),
             ..Header::default()
         }

@@ -76,6 +76,8 @@ pub struct Settings {
     pub face_models: bool,
     /// Manifests or directories, separated by colons.
     pub extra_models: String,
+    /// Names of signals that count for nothing, separated by commas.
+    pub ignore_signals: String,
     pub library: Option<PathBuf>,
     pub provider: ProviderSetting,
     pub device_id: u32,
@@ -110,6 +112,7 @@ impl Default for Settings {
             model_dir: None,
             face_models: true,
             extra_models: String::new(),
+            ignore_signals: String::new(),
             library: None,
             provider: ProviderSetting::Auto,
             device_id: 0,

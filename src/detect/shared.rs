@@ -97,6 +97,8 @@ pub struct Shared {
     pub threshold: f64,
     /// `name@sha256:...` of the models, and the provider that runs them.
     pub models: Vec<String>,
+    /// Signals that count for nothing.
+    pub ignored: Vec<String>,
     pub provider: String,
     pub runtime: String,
     settings: Mutex<Settings>,
@@ -123,6 +125,7 @@ impl Shared {
             scores: Scores::default(),
             threshold: 0.0,
             models: Vec::new(),
+            ignored: Vec::new(),
             provider: String::new(),
             runtime: String::new(),
             settings: Mutex::new(settings),

@@ -30,8 +30,27 @@ pub struct Clip {
     pub identities: Option<String>,
     /// When the attack begins, seconds, if that is known.
     pub onset: Option<f64>,
-    /// When the first alert was raised, seconds.
-    pub alert_at: Option<f64>,
+    /// When alerts were raised, seconds, ascending.
+    pub alerts: Vec<f64>,
+}
+
+impl Clip {
+    /// Whether an alert was raised for the right reason: where the onset is known, one that comes before the attack
+    /// begins tells nothing of it. (Of a network by itself there are no times.)
+    fn caught(&self) -> bool {
+        self.alerted && (self.onset.is_none() || self.alerts.is_empty() || self.delay().is_some())
+    }
+
+    /// From a known onset to the first alert that was raised at it or later, seconds.
+    fn delay(&self) -> Option<f64> {
+        let onset = self.onset?;
+        self.alerts.iter().find(|at| **at >= onset).map(|at| at - onset)
+    }
+
+    /// Whether an alert was raised before a known onset.
+    fn too_early(&self) -> bool {
+        self.onset.zip(self.alerts.first()).is_some_and(|(onset, at)| *at < onset)
+    }
 }
 
 /// Which clips depend on each other: those that share a person or are made from the same recording.

@@ -40,21 +40,44 @@ pub struct Pairs {
     pub bpcer: Option<Rate>,
 }
 
-/// From the onset of the attack to the first alert, over clips whose onset is known.
+/// From the onset of the attack to the alert, over the attacks whose onset is known.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Delays {
     pub clips: usize,
-    /// Alerted at or after the onset, seconds from it, ascending.
-    pub seconds: Vec<f64>,
-    /// Alerted before the attack began: false alerts.
+    /// Attacks with no alert at or after the onset.
+    pub missed: usize,
+    /// Alerted before the attack began: false alerts, whether or not another one came at the right time.
     pub too_early: usize,
+    /// Of all attacks: one that is missed never has its alert, and where that decides there is none.
+    pub median: Option<f64>,
+    pub p95: Option<f64>,
+    /// Of those that have an alert.
+    pub median_alerted: Option<f64>,
+    pub p95_alerted: Option<f64>,
+    /// Their alerts, seconds from the onset, ascending.
+    pub seconds: Vec<f64>,
 }
 
 impl Delays {
-    pub fn median(&self) -> Option<f64> {
-        let middle = |i: usize| self.seconds.get(i).copied();
-        let n = self.seconds.len();
-        Some((middle(n.checked_sub(1)? / 2)? + middle(n / 2)?) / 2.0)
+    fn of(mut seconds: Vec<f64>, clips: usize, too_early: usize) -> Self {
+        seconds.sort_by(f64::total_cmp);
+        let alerted = seconds.len();
+        let [median, median_alerted] = [clips, alerted].map(|of| quantile(&seconds, of, 0.5));
+        let [p95, p95_alerted] = [clips, alerted].map(|of| quantile(&seconds, of, 0.95));
+        let missed = clips - alerted;
+        Self { clips, missed, too_early, median, p95, median_alerted, p95_alerted, seconds }
+    }
+}
+
+/// The least of `sorted` that a share of `of` values does not exceed (nearest rank); between two ranks, their mean. What
+/// `sorted` lacks of `of` is without end.
+fn quantile(sorted: &[f64], of: usize, share: f64) -> Option<f64> {
+    let rank = share * of as f64;
+    let at = |i: usize| sorted.get(i.checked_sub(1)?).copied();
+    if rank.fract() == 0.0 {
+        Some((at(rank as usize)? + at(rank as usize + 1)?) / 2.0)
+    } else {
+        at(rank.ceil() as usize)
     }
 }
 
@@ -111,17 +134,17 @@ fn honest(share: f64, drawn: Option<Interval>, groups: usize) -> Option<Interval
     drawn.filter(|i| groups >= FEW && i.high > i.low).or_else(|| widest(share, groups))
 }
 
-fn alerted<'a>(clips: impl Iterator<Item = &'a Clip>) -> (usize, usize) {
-    clips.fold((0, 0), |(count, of), c| (count + usize::from(c.alerted), of + 1))
+fn count<'a>(clips: impl Iterator<Item = &'a Clip>, which: impl Fn(&Clip) -> bool) -> (usize, usize) {
+    clips.fold((0, 0), |(count, of), c| (count + usize::from(which(c)), of + 1))
 }
 
 fn missed<'a>(clips: impl Iterator<Item = &'a Clip>) -> Option<Rate> {
-    let (count, of) = alerted(clips);
-    Rate::new(of - count, of)
+    let (count, of) = count(clips, |c| !c.caught());
+    Rate::new(count, of)
 }
 
 fn wronged<'a>(clips: impl Iterator<Item = &'a Clip>) -> Option<Rate> {
-    let (count, of) = alerted(clips);
+    let (count, of) = count(clips, |c| c.alerted);
     Rate::new(count, of)
 }
 
@@ -214,18 +237,10 @@ fn pairs(clips: &[Clip], all: &Clusters) -> Option<Pairs> {
 }
 
 fn delays(clips: &[Clip]) -> Option<Delays> {
-    let mut delays = Delays::default();
-    for clip in clips.iter().filter(|c| c.attack) {
-        let Some(onset) = clip.onset else { continue };
-        delays.clips += 1;
-        match clip.alert_at {
-            Some(at) if at < onset => delays.too_early += 1,
-            Some(at) => delays.seconds.push(at - onset),
-            None => {}
-        }
-    }
-    delays.seconds.sort_by(f64::total_cmp);
-    (delays.clips > 0).then_some(delays)
+    let known = || clips.iter().filter(|c| c.attack && c.onset.is_some());
+    let seconds: Vec<f64> = known().filter_map(Clip::delay).collect();
+    let (clips, too_early) = (known().count(), known().filter(|c| c.too_early()).count());
+    (clips > 0).then(|| Delays::of(seconds, clips, too_early))
 }
 
 #[cfg(test)]
@@ -306,16 +321,45 @@ mod tests {
         assert_eq!(p.bpcer.unwrap().rate, 0.0, "the alerted genuine clip is in no pair");
     }
 
+    fn spliced(onset: f64, alerts: &[f64]) -> Clip {
+        let (onset, alerts) = (Some(onset), alerts.to_vec());
+        Clip { onset, alerted: !alerts.is_empty(), alerts, ..clip("splice", 1.0, false) }
+    }
+
     #[test]
     fn an_alert_before_the_attack_is_not_a_quick_one() {
-        let at = |onset, alert_at| Clip { onset: Some(onset), alert_at, ..clip("splice", 1.0, true) };
-        let clips = [at(5.0, Some(7.0)), at(5.0, Some(4.0)), at(0.0, None), at(1.0, Some(2.0))];
-        let d = evaluate(&clips).delays.unwrap();
-        assert_eq!(
-            (d.clips, d.too_early, d.seconds.as_slice(), d.median()),
-            (4, 1, [1.0, 2.0].as_slice(), Some(1.5))
-        );
-        assert_eq!(Delays::default().median(), None);
+        let clips = [
+            spliced(5.0, &[7.0, 9.0]),
+            spliced(5.0, &[4.0]),
+            spliced(0.0, &[]),
+            spliced(1.0, &[2.0]),
+            spliced(5.0, &[1.0, 8.0]),
+        ];
+        let e = evaluate(&clips);
+        let d = e.delays.unwrap();
+        assert_eq!((d.clips, d.missed, d.too_early), (5, 2, 2));
+        assert_eq!(d.seconds, [1.0, 2.0, 3.0]);
+        assert_eq!((d.median, d.median_alerted), (Some(3.0), Some(2.0)));
+        assert_eq!((d.p95, d.p95_alerted), (None, Some(3.0)), "two of five never have their alert");
+        assert_eq!(e.kinds[0].apcer.count, 2, "the alert that came too early was not for the attack");
+        assert_eq!(evaluate(&[clip("splice", 1.0, true)]).delays, None);
+    }
+
+    #[test]
+    fn delays_are_those_of_all_attacks() {
+        let of = |alerted: usize, missed: usize| {
+            let mut clips: Vec<Clip> = (0..alerted).map(|i| spliced(1.0, &[1.0 + i as f64])).collect();
+            clips.extend((0..missed).map(|_| spliced(1.0, &[])));
+            let d = evaluate(&clips).delays.unwrap();
+            (d.median, d.p95, d.median_alerted, d.p95_alerted)
+        };
+        assert_eq!(of(0, 3), (None, None, None, None));
+        assert_eq!(of(1, 0), (Some(0.0), Some(0.0), Some(0.0), Some(0.0)));
+        assert_eq!(of(4, 0), (Some(1.5), Some(3.0), Some(1.5), Some(3.0)));
+        // Half of them missed: the median lies between the last alert and never.
+        assert_eq!(of(2, 2), (None, None, Some(0.5), Some(1.0)));
+        assert_eq!(of(3, 2), (Some(2.0), None, Some(1.0), Some(2.0)));
+        assert_eq!(of(39, 1), (Some(19.5), Some(37.5), Some(19.0), Some(37.0)));
     }
 
     #[test]

@@ -26,6 +26,9 @@ pub struct Ran {
     /// SHA-256 of each model's file.
     pub models: BTreeMap<String, String>,
     pub calibration: CalibrationUsed,
+    /// Signals that counted for nothing, as `ignore-signals` asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignored_signals: Vec<String>,
     /// What ran the models.
     pub provider: String,
     pub onnxruntime: String,

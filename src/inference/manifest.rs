@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::digest::Digest;
 use super::error::{Error, ErrorKind};
 use super::face_signal;
+use super::keys;
 use crate::analysis::crop::CropSpec;
 use crate::analysis::network::NetworkCalibration;
 
@@ -202,6 +203,7 @@ impl Manifest {
         let raw: Raw = toml::from_str(text).map_err(|e| unparsable(path, text, &e))?;
         debug_assert_eq!(raw.schema, SCHEMA);
         check(&raw).map_err(|what| invalid(path, what))?;
+        check_keys(&raw, text).map_err(|what| invalid(path, what))?;
         Ok(Self {
             file: path.to_path_buf(),
             dir: dir.to_path_buf(),
@@ -278,6 +280,22 @@ fn check(raw: &Raw) -> Result<(), String> {
     for (index, library) in raw.library.iter().enumerate() {
         let at = format!("library {} (`{}`)", index + 1, library.name);
         check_file(&at, &library.file, library.size, MAX_LIBRARY_BYTES)?;
+    }
+    Ok(())
+}
+
+/// The typed reading leaves out what it does not know, so the text is read once more.
+fn check_keys(raw: &Raw, text: &str) -> Result<(), String> {
+    #[derive(Deserialize)]
+    struct Tables {
+        #[serde(default)]
+        model: Vec<toml::Table>,
+    }
+    let tables: Tables = toml::from_str(text).map_err(|e| e.message().to_owned())?;
+    for (index, (model, table)) in raw.model.iter().zip(&tables.model).enumerate() {
+        if let Some(what) = keys::unknown(model, table) {
+            return Err(format!("model {} (`{}`): {what}", index + 1, model.name));
+        }
     }
     Ok(())
 }

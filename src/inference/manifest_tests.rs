@@ -35,6 +35,7 @@ dtype = "f32"
 [[model]]
 name = "n"
 role = "from-the-future"
+anything = "is ignored"
 file = "n.onnx"
 sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 size = 1
@@ -104,6 +105,14 @@ fn spoilt_manifests_are_refused_by_name() {
         ("output = [{ name = \"a\", shape = [2], dtype = \"u8\" }]", "output = []", "output: there is none"),
         ("range = [-1.0, 1.0]", "range = [1.0, 1.0]", "`preprocessing.range`"),
         ("range = [-1.0, 1.0]", "range = [nan, 1.0]", "`preprocessing.range`"),
+        ("size = 12", "size = 12\nmin_face = 40", "model 1 (`m`): the key `min_face` is unknown; there are"),
+        ("size = 12", "size = 12\nminface = 40", "licence, license, min-face, min-inside"),
+        ("meaning = \"boxes\"", "means = \"boxes\"", "model 1 (`m`): output: the key `means` is unknown"),
+        (
+            "colour = \"rgb\"",
+            "colour = \"rgb\"\ncolor = \"rgb\"",
+            "preprocessing: the key `color` is unknown",
+        ),
     ];
     for (from, to, want) in cases {
         assert!(GOOD.contains(from), "{from}");

@@ -12,6 +12,7 @@ pub mod environment;
 mod error;
 mod face;
 pub mod face_signal;
+mod keys;
 pub mod library;
 pub mod manifest;
 pub mod model_dir;

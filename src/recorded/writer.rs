@@ -5,6 +5,7 @@ use super::{Error, Frame, StreamInfo};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app::AppSrc;
+use gstreamer_video as gst_video;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -93,8 +94,23 @@ impl Writer {
         if let Some(buffer) = buffer.get_mut() {
             buffer.set_pts(gst::ClockTime::from_nseconds(frame.pts_ns));
             buffer.set_duration(gst::ClockTime::from_nseconds(frame.duration_ns.unwrap_or(self.frame_ns)));
+            self.describe_planes(buffer, frame)?;
         }
         self.source.push_buffer(buffer).map_err(|_| self.encode_error("the encoder refuses the frame"))?;
+        Ok(())
+    }
+
+    /// GStreamer takes the rows of I420 for padded to multiples of four bytes; ours are not.
+    fn describe_planes(&self, buffer: &mut gst::BufferRef, frame: &Frame) -> Result<(), Error> {
+        let (mut offsets, mut strides, mut end) = ([0; 3], [0; 3], 0);
+        for (i, (pixels, width, _)) in frame.planes().into_iter().enumerate() {
+            (offsets[i], strides[i]) = (end, width.cast_signed());
+            end += pixels.len();
+        }
+        let (flags, format) = (gst_video::VideoFrameFlags::empty(), gst_video::VideoFormat::I420);
+        let (width, height) = (frame.width(), frame.height());
+        gst_video::VideoMeta::add_full(buffer, flags, format, width, height, &offsets, &strides)
+            .map_err(|e| Error::Encode { path: self.path.clone(), message: e.to_string() })?;
         Ok(())
     }
 

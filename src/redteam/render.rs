@@ -151,13 +151,13 @@ fn digest(path: &Path) -> Result<String> {
 }
 
 /// The encoder takes even sizes only; a row or column of an odd picture falls away.
-fn even(mut info: crate::recorded::StreamInfo) -> crate::recorded::StreamInfo {
+pub(super) fn even(mut info: crate::recorded::StreamInfo) -> crate::recorded::StreamInfo {
     info.width &= !1;
     info.height &= !1;
     info
 }
 
-fn crop(frame: crate::recorded::Frame, width: u32, height: u32) -> Result<crate::recorded::Frame> {
+pub(super) fn crop(frame: crate::recorded::Frame, width: u32, height: u32) -> Result<crate::recorded::Frame> {
     if (frame.width(), frame.height()) == (width, height) {
         return Ok(frame);
     }

@@ -167,6 +167,10 @@ fn facts(records: &[Record], folder: &str, scanned: &[(&Record, &Scanned)]) -> V
     let facts = [
         ("folder", tame(folder).into_owned()),
         ("profile", once(records.iter().map(|r| r.settings.profile.clone()).collect())),
+        (
+            "without the signals",
+            once(records.iter().map(|r| tame(&r.settings.without).into_owned()).collect()),
+        ),
         ("video", format!("{seconds:.0} s")),
         ("alert threshold", of(&|s| format!("{:.1} nats", s.threshold))),
         ("ran on", of(&|s| s.provider.clone())),
@@ -327,11 +331,16 @@ fn numbers(e: &Evaluation) -> Result<Numbers, Error> {
         ));
     }
     if let Some(d) = &e.delays {
-        let median = d.median().map_or_else(|| "-".into(), |m| format!("{m:.2} s"));
+        let seconds = |v: Option<f64>| v.map_or_else(|| "not reached".into(), |v| format!("{v:.2} s"));
         sentences.push(format!(
-            "From the onset of the attack to the alert: {} of {} alerted, median {median}, {} alerted before the onset.",
-            d.seconds.len(),
+            "From the onset of the attack to the alert: {} of {} attacks were missed. Of all: median {}, 95 % within {}; \
+             of those with an alert: median {}, 95 % within {}. {} were alerted before the onset, which is false.",
+            d.missed,
             d.clips,
+            seconds(d.median),
+            seconds(d.p95),
+            seconds(d.median_alerted),
+            seconds(d.p95_alerted),
             d.too_early
         ));
     }

@@ -124,6 +124,19 @@ fn missing_and_corrupt_models_are_refused_at_once() {
 }
 
 #[test]
+fn a_signal_that_is_none_cannot_be_ignored() {
+    let Some(element) = element(&[("ignore-signals", "blink,wink")]) else { return };
+    let failure = refused(&element);
+    assert_eq!(failure.error.kind::<gst::LibraryError>(), Some(gst::LibraryError::Settings));
+    for part in ["ignore-signals", "`wink`", "micro-motion", "freeze", "provenance"] {
+        assert!(failure.text.contains(part), "`{part}` is not in: {}", failure.text);
+    }
+    element.set_property("ignore-signals", "blink");
+    element.set_state(gst::State::Paused).unwrap();
+    element.set_state(gst::State::Null).unwrap();
+}
+
+#[test]
 fn after_a_refusal_the_same_element_can_start() {
     let dir = copy_of_models();
     let file = dir.path().join("fake_mesh_v2.onnx");

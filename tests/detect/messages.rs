@@ -132,6 +132,33 @@ fn a_frozen_picture_raises_an_alert_and_a_new_stream_clears_it() {
 }
 
 #[test]
+fn ignored_signals_raise_nothing_and_every_message_names_them() {
+    let properties =
+        [("mode", "sync"), ("mean-time-between-false-alerts", "0.01"), ("ignore-signals", " freeze,loop")];
+    let Some(mut rig) = Rig::new(&properties) else { return };
+    let frozen = rig.noise();
+    for n in 0..900 {
+        let mut frame = frozen.copy();
+        let pts = rig.pts(n);
+        frame.get_mut().unwrap().set_pts(pts);
+        rig.pass(frame);
+    }
+    rig.eos();
+    rig.drain();
+    assert!(alerts(&rig).is_empty(), "{:?}", alerts(&rig));
+    let told: Vec<_> = verdicts(&rig).iter().flat_map(|v| &v.verdict.stream_evidence).collect();
+    assert!(told.iter().any(|e| e.signal == "freeze"), "it is still computed and shown");
+    assert!(
+        told.iter().all(|e| e.llr == 0.0 && e.reason.ends_with("; ignored by ignore-signals")),
+        "{told:?}"
+    );
+    let headers =
+        verdicts(&rig).into_iter().map(|v| &v.header).chain(summaries(&rig).into_iter().map(|s| &s.header));
+    assert!(headers.clone().count() > 1);
+    assert!(headers.into_iter().all(|h| h.ignored_signals == ["freeze", "loop"]));
+}
+
+#[test]
 fn the_summary_adds_up() {
     for mode in ["live", "sync"] {
         let Some(mut rig) = Rig::new(&[("mode", mode), ("report-interval", "1")]) else { return };

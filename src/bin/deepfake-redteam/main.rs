@@ -3,6 +3,7 @@
 mod adapt;
 mod render;
 mod run;
+mod splice;
 
 use clap::{Parser, Subcommand};
 use gstdeepfake::redteam::Kind;
@@ -27,6 +28,7 @@ enum Command {
     Adapt(adapt::Adapt),
     /// Render one attack to an MP4 file, with a .json beside it that says what it holds.
     Render(Box<render::Render>),
+    Splice(splice::Splice),
     /// List the attacks and their default parameters.
     List {
         /// As JSON, one attack a line.
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Adapt(args) => adapt::adapt(&args),
         Command::Render(args) => render::render(&args),
+        Command::Splice(args) => splice::splice(&args),
         Command::List { json } => match list(json) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
