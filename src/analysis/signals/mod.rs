@@ -13,6 +13,8 @@ pub mod network;
 pub mod planarity;
 pub mod pulse;
 pub mod repeat;
+pub mod solidity;
+pub mod vestibulo;
 
 use super::calibration::Calibration;
 use super::mesh::{FaceMesh, Pose};
@@ -127,6 +129,8 @@ pub fn face_signals() -> Vec<Box<dyn FaceSignal>> {
         Box::new(expression::Expression::default()),
         Box::new(gaze::Gaze::default()),
         Box::new(pulse::Pulse::default()),
+        Box::new(solidity::Solidity::default()),
+        Box::new(vestibulo::Vestibulo::default()),
     ]
 }
 
