@@ -32,7 +32,7 @@ pub enum Family {
     Presentation,
     /// A recording instead of a camera: loops, frozen pictures.
     Replay,
-    /// A face that was computed: swap, reenactment, synthetic head. (Networks only; see [`network`].)
+    /// A face that was computed: swap, reenactment, synthetic head. (Networks, see [`network`], and [`vestibulo`].)
     Forgery,
     /// A stream that does not come from where it claims. (Provenance; see [`super::provenance`].)
     Injection,

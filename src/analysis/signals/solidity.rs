@@ -12,6 +12,7 @@
 use super::{FaceObservation, FaceSignal, Family, Reading, ln, seconds};
 use crate::analysis::calibration::Calibration;
 use crate::analysis::mesh::FaceMesh;
+use crate::analysis::models::MeshKind;
 use nalgebra::{DMatrix, Matrix2, Matrix3, SMatrix, SVector};
 use std::collections::VecDeque;
 
@@ -239,7 +240,9 @@ impl Solidity {
         if features.iter().any(|f| !f.is_finite()) {
             return None;
         }
-        let llr = calibration.logistic("solidity").and_then(|c| c.llr(&features));
+        // Fitted on the finer mesh; the other draws flat faces towards its own idea of a face.
+        let fitted = calibration.logistic("solidity").filter(|_| seen.kind == MeshKind::V2);
+        let llr = fitted.and_then(|c| c.llr(&features));
         let percent = 100.0 * measured.depth_share;
         let reason = if llr.is_some_and(|l| l > 0.0) {
             format!("the head turns without a solid's parallax ({percent:.0} % of its inner motion is depth)")

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::analysis::mesh::{Pose, SURFACE};
-use crate::analysis::models::MeshKind;
 use crate::analysis::patch::Patch;
 use crate::analysis::quality::Quality;
 use proptest::prelude::*;
@@ -76,17 +75,27 @@ fn mesh(thing: Thing, t: f64, turn: [f64; 2], noise: f64) -> FaceMesh {
 }
 
 fn observe(signal: &mut Solidity, pts: u64, mesh: &FaceMesh) -> Option<Reading> {
+    observe_with(signal, pts, mesh, MeshKind::V2, &Calibration::built_in().unwrap())
+}
+
+fn observe_with(
+    signal: &mut Solidity,
+    pts: u64,
+    mesh: &FaceMesh,
+    kind: MeshKind,
+    calibration: &Calibration,
+) -> Option<Reading> {
     let seen = FaceObservation {
         pts,
         mesh,
-        kind: MeshKind::V1,
+        kind,
         pose: Pose::default(),
         quality: GOOD,
         blendshapes: None,
         patch: &Patch::default(),
         skin: [[0.5; 3]; 3],
     };
-    signal.observe(&seen, &Calibration::built_in().unwrap())
+    signal.observe(&seen, calibration)
 }
 
 /// What is said over eight seconds.
@@ -169,13 +178,42 @@ fn degenerate_faces_say_nothing() {
     }
 }
 
+/// A calibration with one signal, whose LLR is the feature at `index` less `threshold`.
+fn calibration(signal: &str, index: usize, threshold: f64) -> Calibration {
+    let list = |v: f64| format!("{:?}", vec![v; FEATURES.len()]);
+    let mut weights = vec![0.0; FEATURES.len()];
+    weights[index] = -1.0;
+    Calibration::parse(&format!(
+        "schema = 1\nversion = 'x'\n[signal.{signal}]\nkind = 'logistic'\nfeatures = {FEATURES:?}\nmean = {}\n\
+         scale = {}\nweights = {weights:?}\nbias = {threshold:?}\nllr-min = -4.0\nllr-max = 4.0\n",
+        list(0.0),
+        list(1.0),
+    ))
+    .unwrap()
+}
+
 #[test]
-fn without_a_calibration_it_counts_nothing() {
-    let last = watch(solid, 12.5, 0.5, turning).into_iter().flatten().last().unwrap();
-    if Calibration::built_in().unwrap().logistic("solidity").is_none() {
-        assert_eq!((last.rate, last.llr, last.quality), (0.0, 0.0, 0.0));
+fn it_counts_as_its_calibration_says_and_for_its_mesh_alone() {
+    let last = |thing: Thing, kind: MeshKind, signal: &str| {
+        let (mut solidity, calibration) = (Solidity::default(), calibration(signal, 4, 0.7));
+        let readings = (0..60u64).map(|i| {
+            let t = i as f64 * 0.08;
+            let mesh = mesh(thing, t, turning(t), 0.5);
+            observe_with(&mut solidity, i * 80_000_000, &mesh, kind, &calibration)
+        });
+        readings.flatten().last().unwrap()
+    };
+    let alive = last(solid, MeshKind::V2, "solidity");
+    assert!(alive.llr < -0.2 && alive.quality == 1.0 && (alive.rate * WINDOW - alive.llr).abs() < 1e-12);
+    assert!(alive.reason.starts_with("the head turns as a solid does"), "{}", alive.reason);
+    let flat = last(photo, MeshKind::V2, "solidity");
+    assert!(flat.llr > 0.2, "{}", flat.llr);
+    assert!(flat.reason.starts_with("the head turns without a solid's parallax"), "{}", flat.reason);
+    for (kind, signal) in [(MeshKind::V1, "solidity"), (MeshKind::V2, "another")] {
+        let silent = last(photo, kind, signal);
+        assert_eq!((silent.rate, silent.llr, silent.quality), (0.0, 0.0, 0.0));
+        assert_eq!(silent.features.len(), FEATURES.len());
     }
-    assert!(last.reason.starts_with("the head turns"), "{}", last.reason);
 }
 
 /// Numbers as a broken network might give them.

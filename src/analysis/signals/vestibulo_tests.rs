@@ -56,6 +56,16 @@ fn mesh(m: Moment, t: f64, noise: f64) -> FaceMesh {
 }
 
 fn observe(signal: &mut Vestibulo, pts: u64, mesh: &FaceMesh, pose: Pose) -> Option<Reading> {
+    observe_with(signal, pts, mesh, pose, &Calibration::built_in().unwrap())
+}
+
+fn observe_with(
+    signal: &mut Vestibulo,
+    pts: u64,
+    mesh: &FaceMesh,
+    pose: Pose,
+    calibration: &Calibration,
+) -> Option<Reading> {
     let seen = FaceObservation {
         pts,
         mesh,
@@ -66,7 +76,7 @@ fn observe(signal: &mut Vestibulo, pts: u64, mesh: &FaceMesh, pose: Pose) -> Opt
         patch: &Patch::default(),
         skin: [[0.5; 3]; 3],
     };
-    signal.observe(&seen, &Calibration::built_in().unwrap())
+    signal.observe(&seen, calibration)
 }
 
 /// What is said over eight seconds of `scene`, frame by frame.
@@ -217,14 +227,38 @@ fn a_gap_starts_afresh() {
 }
 
 #[test]
-fn without_a_calibration_it_counts_nothing() {
-    let readings = watch(12.5, 0.2, |t| looking(0.0, t));
-    let last = readings.into_iter().flatten().last().unwrap();
-    if Calibration::built_in().unwrap().logistic("eye-stabilisation").is_none() {
-        assert_eq!((last.rate, last.llr, last.quality), (0.0, 0.0, 0.0));
-    }
-    assert_eq!(last.features.len(), FEATURES.len());
-    assert!(last.reason.starts_with("the eyes") && last.reason.contains("gain"), "{}", last.reason);
+fn it_counts_as_its_calibration_says() {
+    // An LLR of half less the gain about the vertical axis.
+    let fitted = |signal: &str| {
+        let list = |v: f64| format!("{:?}", vec![v; FEATURES.len()]);
+        let mut weights = vec![0.0; FEATURES.len()];
+        weights[0] = -1.0;
+        Calibration::parse(&format!(
+            "schema = 1\nversion = 'x'\n[signal.{signal}]\nkind = 'logistic'\nfeatures = {FEATURES:?}\nmean = {}\n\
+             scale = {}\nweights = {weights:?}\nbias = 0.5\nllr-min = -4.0\nllr-max = 4.0\n",
+            list(0.0),
+            list(1.0),
+        ))
+        .unwrap()
+    };
+    let last = |gain: f64, calibration: &Calibration| {
+        let mut signal = Vestibulo::default();
+        let times = (0..70u64).map(|i| i as f64 * 0.08);
+        let readings = times.map(|t| {
+            let mesh = mesh(looking(gain, t), t, 0.2);
+            observe_with(&mut signal, (t * 1e9) as u64, &mesh, mesh.pose(), calibration)
+        });
+        readings.flatten().last().unwrap()
+    };
+    let own = fitted("eye-stabilisation");
+    let (alive, stiff) = (last(1.0, &own), last(0.0, &own));
+    assert!(alive.llr < -0.3 && stiff.llr > 0.3, "{} {}", alive.llr, stiff.llr);
+    assert!((alive.rate * WINDOW - alive.llr).abs() < 1e-12 && alive.quality > 0.9 && alive.quality <= 1.0);
+    assert!(alive.reason.starts_with("the eyes answer the head's turns (gain"), "{}", alive.reason);
+    assert!(stiff.reason.starts_with("the eyes do not answer the head's turns"), "{}", stiff.reason);
+    let silent = last(0.0, &fitted("another"));
+    assert_eq!((silent.rate, silent.llr, silent.quality), (0.0, 0.0, 0.0));
+    assert_eq!(silent.features.len(), FEATURES.len());
 }
 
 /// Numbers as a broken network might give them.
