@@ -6,8 +6,11 @@
 //! against its cheeks, but not by as much as their depths ask for. Only landmarks that bone carries are taken, so
 //! that speech and blinks stay out.
 //!
-//! The mesh network draws what it sees towards a face that it knows, also a flat one: its depths say "face" before a photo as well.
-//! So everything is measured on positions in the picture; depths serve as a claim that positions have to bear out.
+//! The mesh network draws what it sees towards the faces that it knows, flat ones too: its depths say "face" before a photo
+//! as well, and a part of that goes into the positions. So everything is measured on positions in the picture, depths
+//! serve as a claim that they have to bear out, and a plane shows by being squeezed by more than the claimed turn. A
+//! recording of a head that turned, shown on a screen, has the parallax of that head; so has what a network draws that
+//! has learned how heads turn.
 
 use super::{FaceObservation, FaceSignal, Family, Reading, ln, seconds};
 use crate::analysis::calibration::Calibration;

@@ -1,14 +1,16 @@
 //! Eye stabilisation: who turns the head while looking at something turns the eyes back, both eyes together.
 //!
-//! The vestibulo-ocular reflex does it within hundredths of a second (Leigh & Zee, "The Neurology of Eye Movements"), also
-//! on the way to a new thing to look at, once the saccade has landed (Barnes, "Vestibulo-ocular function during
-//! co-ordinated head and eye movements to acquire visual targets", Journal of Physiology 1979). A still that is made to
-//! nod has eyes that are fixed in the head or wander by themselves; gaze as a clue to synthetic faces: Demir & Ciftci, "Where do
-//! deep fakes look?", ETRA 2021. Measured over three seconds: how much of each turn of the head the eyes take back. Changes
-//! over a few tenths of a second are compared, so that slow wandering does not count; samples with a saccade between
-//! them are not, nor are lids on their way, which drag the network's irises along. Head rotation is measured with noise,
-//! which makes a slope too small: it is estimated and taken out (Fuller, "Measurement Error Models", 1987), and where it is
-//! most of the motion nothing is said.
+//! The vestibulo-ocular reflex does it within hundredths of a second (Leigh & Zee, "The Neurology of Eye Movements"),
+//! also on the way to a new thing to look at, once the saccade has landed (Barnes, "Vestibulo-ocular function during
+//! co-ordinated head and eye movements to acquire visual targets", Journal of Physiology 1979). In a picture that is
+//! made to nod, or turned by hand, the eyes are fixed in the head or wander by themselves. Gaze as a clue to computed
+//! faces: Demir & Ciftci, "Where do deep fakes look?", ETRA 2021.
+//!
+//! Measured: the share of a turn that the eyes take back, from changes over a few tenths of a second, so that slow
+//! wandering does not count. Neither do changes across a saccade, nor irises under lids on their way, which the network
+//! drags along. Noise in the head's rotation makes a slope too small (Fuller, "Measurement Error Models", 1987): it is
+//! estimated and taken out, and where it is most of the motion nothing is said. Who looks about without fixing anything
+//! has a low gain too; it is the whole of the features that is judged, not the gain.
 
 use super::{FaceObservation, FaceSignal, Family, Reading, ln, seconds};
 use crate::analysis::calibration::Calibration;
@@ -39,8 +41,8 @@ const MAX_POSE: f32 = 0.6;
 const OPEN: f64 = 0.8;
 /// Distance of the iris from the eye's centre of rotation, in units of the eye's width (about 10.5 of 30 mm).
 const RADIUS: f64 = 0.35;
-/// Distance of the line between the corners from that centre, as far as it lies behind the iris, in the same unit: an eye that is
-/// fixed in the head seems to move with its turn by so much.
+/// How far the iris lies before the line between the eye's corners, in the same unit: by so much of a turn an eye that
+/// is fixed in the head seems to move with it.
 const RELIEF: f64 = 0.1;
 /// A step of the irises that is so far from all that lies between fixed and fully stabilised eyes is a saccade.
 const JUMP: f64 = 0.02;

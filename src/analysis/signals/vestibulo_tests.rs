@@ -16,7 +16,7 @@ fn hash(seed: f64) -> f64 {
     2.0 * (v - v.floor()) - 1.0
 }
 
-/// A head at a moment: its rotation and that of right and left eye in it (right and down), radians, and the lids' opening.
+/// A head at a moment: its rotation and that of right and left eye in it (right and down), radians; the lids' opening.
 #[derive(Clone, Copy)]
 struct Moment {
     head: [f64; 2],
