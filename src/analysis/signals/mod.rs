@@ -13,6 +13,8 @@ pub mod network;
 pub mod planarity;
 pub mod pulse;
 pub mod repeat;
+pub mod solidity;
+pub mod vestibulo;
 
 use super::calibration::Calibration;
 use super::mesh::{FaceMesh, Pose};
@@ -30,7 +32,7 @@ pub enum Family {
     Presentation,
     /// A recording instead of a camera: loops, frozen pictures.
     Replay,
-    /// A face that was computed: swap, reenactment, synthetic head. (Networks only; see [`network`].)
+    /// A face that was computed: swap, reenactment, synthetic head. (Networks, see [`network`], and [`vestibulo`].)
     Forgery,
     /// A stream that does not come from where it claims. (Provenance; see [`super::provenance`].)
     Injection,
@@ -127,6 +129,8 @@ pub fn face_signals() -> Vec<Box<dyn FaceSignal>> {
         Box::new(expression::Expression::default()),
         Box::new(gaze::Gaze::default()),
         Box::new(pulse::Pulse::default()),
+        Box::new(solidity::Solidity::default()),
+        Box::new(vestibulo::Vestibulo::default()),
     ]
 }
 
