@@ -34,6 +34,12 @@ SIGNALS: dict[str, tuple[float, list[str]]] = {
     "gaze": (1.2, ["ln-spread-along", "ln-spread-across", "ln-step", "ln-vergence-spread", "ln-lid-spread",
                    "ln-interocular-px"]),
     "pulse": (8.0, ["snr-forehead-db", "snr-cheeks-db", "agreement"]),
+    "advection": (2.0, ["ln-swim", "ln-swim-inner-over-border", "ln-drift", "slip-frame", "slip-crop", "ln-stick",
+                        "ln-flicker-inner", "ln-flicker-inner-over-border", "ln-texture-inner-over-border", "ln-motion",
+                        "ln-interocular-px"]),
+    "shading": (5.0, ["r2-cheeks", "r2-forehead", "ln-slope-cheeks", "ln-slope-forehead", "ln-instability-cheeks",
+                      "ln-instability-forehead", "ln-jitter", "ln-colour-spread", "ln-turn", "ln-light",
+                      "ln-interocular-px"]),
 }
 LOOP = (1.2, ["ln-contrast", "ln-sharpness", "ln-distance", "ln-motion"])
 FOLDS = 6

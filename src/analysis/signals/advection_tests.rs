@@ -4,6 +4,7 @@ use super::*;
 use crate::analysis::align::Roi;
 use crate::analysis::mesh::{FaceMesh, Pose};
 use crate::analysis::models::MeshKind;
+use crate::analysis::patch::SIDE;
 use crate::analysis::quality::Quality;
 use proptest::prelude::*;
 
@@ -252,4 +253,28 @@ proptest! {
             prop_assert!(signal.history.len() <= MAX_HISTORY && signal.pairs.len() <= MAX_PAIRS);
         }
     }
+}
+
+#[test]
+fn timing() {
+    let shown: Vec<_> = (0..16).map(|i| ALIVE.show(i, i as f32 / 15.0)).collect();
+    let mut signal = Advection::default();
+    let c = Calibration::built_in().unwrap();
+    let t = std::time::Instant::now();
+    for i in 0..600u64 {
+        let k = (i % 30) as i64;
+        let (patch, mesh) = &shown[(if k > 15 { 30 - k } else { k }) as usize];
+        let seen = FaceObservation {
+            pts: i * SECOND / 15,
+            mesh,
+            kind: MeshKind::V2,
+            pose: Pose::default(),
+            quality: Quality::default(),
+            blendshapes: None,
+            patch,
+            skin: [[0.5; 3]; 3],
+        };
+        std::hint::black_box(signal.observe(&seen, &c));
+    }
+    eprintln!("ADVECTION {:?} a frame", t.elapsed() / 600);
 }

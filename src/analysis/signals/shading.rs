@@ -170,8 +170,11 @@ impl Shading {
         let mean = [0, 1].map(|axis| (slopes[0][axis] + slopes[1][axis] + slopes[2][axis]) / 3.0);
         let apart =
             slopes.iter().take(3).map(|s| size([s[0] - mean[0], s[1] - mean[1]]).powi(2)).sum::<f64>();
-        let jitter: f64 =
-            all.windows(3).map(|w| (w[1].cheeks[3] - (w[0].cheeks[3] + w[2].cheeks[3]) / 2.0).powi(2)).sum();
+        // Third differences: a turn of the head is too smooth for them. White noise of one has 20.
+        let jitter: f64 = all
+            .windows(4)
+            .map(|w| (w[3].cheeks[3] - w[0].cheeks[3] + 3.0 * (w[1].cheeks[3] - w[2].cheeks[3])).powi(2))
+            .sum();
         Some(vec![
             cheeks[3].adjusted_r2(),
             forehead.adjusted_r2(),
@@ -179,11 +182,10 @@ impl Shading {
             ln(forehead.fit().0[1].abs() + 0.01),
             instability(|s| s.cheeks[3]),
             instability(|s| s.forehead),
-            // White noise of one has 1.5 in this combination.
-            0.5 * ln(jitter / 1.5 / (n - 2.0).max(1.0)),
+            ln((jitter / 20.0 / (n - 3.0).max(1.0)).sqrt()),
             ln(((apart / 3.0).sqrt() + 0.01) / (size(mean) + 0.05)),
             ln(turn),
-            0.5 * ln(spread(&|s| s.light)),
+            ln(spread(&|s| s.light).sqrt()),
             ln(all.iter().map(|s| s.interocular).sum::<f64>() / n),
         ])
     }
