@@ -39,6 +39,12 @@ SIGNALS: dict[str, tuple[float, list[str]]] = {
     "eye-stabilisation": (3.0, ["gain-yaw", "gain-pitch", "correlation", "ln-residual", "conjugacy",
                                 "ln-vergence-step", "vergence", "ln-vergence-spread", "ln-eye-motion",
                                 "ln-head-motion", "ln-interocular-px"]),
+    "advection": (2.0, ["ln-swim", "ln-swim-inner-over-border", "ln-drift", "slip-frame", "slip-crop", "ln-stick",
+                        "ln-flicker-inner", "ln-flicker-inner-over-border", "ln-texture-inner-over-border", "ln-motion",
+                        "ln-interocular-px"]),
+    "shading": (5.0, ["r2-cheeks", "r2-forehead", "ln-slope-cheeks", "ln-slope-forehead", "ln-instability-cheeks",
+                      "ln-instability-forehead", "ln-jitter", "ln-colour-spread", "ln-turn", "ln-light",
+                      "ln-interocular-px"]),
 }
 LOOP = (1.2, ["ln-contrast", "ln-sharpness", "ln-distance", "ln-motion"])
 FOLDS = 6

@@ -31,6 +31,7 @@ pub mod rtp;
 pub mod sampler;
 pub mod signals;
 pub mod source;
+mod texture;
 pub mod tracker;
 pub mod verdict;
 mod watch;

@@ -5,6 +5,7 @@
 //! stream rather than a face, a field of the engine. A network that watches single pictures of a face needs no code but
 //! a manifest: see [`network`].
 
+pub mod advection;
 pub mod blink;
 pub mod expression;
 pub mod gaze;
@@ -13,6 +14,7 @@ pub mod network;
 pub mod planarity;
 pub mod pulse;
 pub mod repeat;
+pub mod shading;
 pub mod solidity;
 pub mod vestibulo;
 
@@ -32,7 +34,7 @@ pub enum Family {
     Presentation,
     /// A recording instead of a camera: loops, frozen pictures.
     Replay,
-    /// A face that was computed: swap, reenactment, synthetic head. (Networks, see [`network`], and [`vestibulo`].)
+    /// A face that was computed: swap, reenactment, synthetic head.
     Forgery,
     /// A stream that does not come from where it claims. (Provenance; see [`super::provenance`].)
     Injection,
@@ -131,6 +133,8 @@ pub fn face_signals() -> Vec<Box<dyn FaceSignal>> {
         Box::new(pulse::Pulse::default()),
         Box::new(solidity::Solidity::default()),
         Box::new(vestibulo::Vestibulo::default()),
+        Box::new(advection::Advection::default()),
+        Box::new(shading::Shading::default()),
     ]
 }
 
