@@ -230,13 +230,28 @@ def converted(entry: dict[str, Any], data: bytes) -> bytes:
         raise FetchError(
             f"{error}; the conversion needs models/requirements.txt: run `make models`"
         ) from error
-    outputs = [
-        tflite_to_onnx.Output(o["source"], o["name"], tuple(o["shape"])) for o in entry["output"]
-    ]
+    more = entry["source"].get("append", "none")
     try:
-        return tflite_to_onnx.convert(data, entry["input"][0]["name"], outputs)
-    except tflite_to_onnx.ConversionError as error:
+        if more == "none":
+            outputs = [
+                tflite_to_onnx.Output(o["source"], o["name"], tuple(o["shape"]))
+                for o in entry["output"]
+            ]
+            return tflite_to_onnx.convert(data, entry["input"][0]["name"], outputs)
+        if more == "continuity":
+            return continuous(entry, tflite_to_onnx.convert(data, "part"))
+    except (tflite_to_onnx.ConversionError, ValueError) as error:
         raise FetchError(f"{entry['name']}: {error}") from error
+    raise FetchError(f"{entry['name']}: to append {more!r} is not known")
+
+
+def continuous(entry: dict[str, Any], data: bytes) -> bytes:
+    """What an embedding says of a face's continuity, in its place; see continuity.py."""
+    import continuity
+
+    score, following = (o["name"] for o in entry["output"])
+    picture, embedding = entry["input"][0]["name"], entry["source"]["embedding"]
+    return continuity.appended(data, picture, embedding, score, following)
 
 
 def produce(entry: dict[str, Any], path: Path, target: Path) -> None:

@@ -487,6 +487,7 @@ impl Detect {
                 face_signals: settings.face_models,
             },
             extra_models: settings.extra_manifests(),
+            skip_models: settings.skipped_models(),
         })
         .map_err(StartError::Inference)?;
         let active = models.active_provider();

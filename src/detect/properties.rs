@@ -66,6 +66,11 @@ pub fn all() -> Vec<ParamSpec> {
             .blurb("Manifests (or directories with a manifest.toml) of further networks that watch a face, separated by colons")
             .mutable_ready()
             .build(),
+        glib::ParamSpecString::builder("skip-models")
+            .nick("Skipped models")
+            .blurb("Names of networks of the model directory that watch a face and are not to run, separated by commas")
+            .mutable_ready()
+            .build(),
         glib::ParamSpecString::builder("ignore-signals")
             .nick("Ignored signals")
             .blurb("For measuring only: names of signals, separated by commas, that are computed and count for nothing")
@@ -181,6 +186,9 @@ pub fn set(settings: &mut Settings, name: &str, value: &Value) {
         "extra-models" => {
             settings.extra_models = value.get::<Option<String>>().ok().flatten().unwrap_or_default()
         }
+        "skip-models" => {
+            settings.skip_models = value.get::<Option<String>>().ok().flatten().unwrap_or_default()
+        }
         "ignore-signals" => {
             settings.ignore_signals = value.get::<Option<String>>().ok().flatten().unwrap_or_default()
         }
@@ -216,6 +224,7 @@ pub fn get(settings: &Settings, name: &str) -> Option<Value> {
         "model-dir" => path_value(settings.model_dir.as_ref()),
         "face-models" => settings.face_models.to_value(),
         "extra-models" => Some(&settings.extra_models).filter(|s| !s.is_empty()).to_value(),
+        "skip-models" => Some(&settings.skip_models).filter(|s| !s.is_empty()).to_value(),
         "ignore-signals" => Some(&settings.ignore_signals).filter(|s| !s.is_empty()).to_value(),
         "onnxruntime-library" => path_value(settings.library.as_ref()),
         "provider" => settings.provider.to_value(),

@@ -76,6 +76,8 @@ pub struct Settings {
     pub face_models: bool,
     /// Manifests or directories, separated by colons.
     pub extra_models: String,
+    /// Names of own networks that are not loaded, separated by commas.
+    pub skip_models: String,
     /// Names of signals that count for nothing, separated by commas.
     pub ignore_signals: String,
     pub library: Option<PathBuf>,
@@ -112,6 +114,7 @@ impl Default for Settings {
             model_dir: None,
             face_models: true,
             extra_models: String::new(),
+            skip_models: String::new(),
             ignore_signals: String::new(),
             library: None,
             provider: ProviderSetting::Auto,
@@ -136,6 +139,11 @@ impl Settings {
     /// The paths of `extra_models`. Empty ones name nothing.
     pub fn extra_manifests(&self) -> Vec<PathBuf> {
         self.extra_models.split(':').filter(|p| !p.is_empty()).map(PathBuf::from).collect()
+    }
+
+    /// The names in `skip_models`. Empty ones name nothing.
+    pub fn skipped_models(&self) -> Vec<String> {
+        self.skip_models.split(',').map(str::trim).filter(|n| !n.is_empty()).map(Into::into).collect()
     }
 }
 

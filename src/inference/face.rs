@@ -80,6 +80,8 @@ pub struct Config {
     pub wanted: Wanted,
     /// Further manifests, or directories that have one, with networks that watch a face.
     pub extra_models: Vec<PathBuf>,
+    /// Names of the model directory's own networks that watch a face that are not to be loaded.
+    pub skip_models: Vec<String>,
 }
 
 impl Default for Config {
@@ -94,6 +96,7 @@ impl Default for Config {
             threads: 1,
             wanted: Wanted::default(),
             extra_models: Vec::new(),
+            skip_models: Vec::new(),
         }
     }
 }
@@ -136,6 +139,7 @@ impl FaceModelSet {
         let manifest = model_dir::find(config.model_dir.as_deref(), &config.candidate_dirs)?;
         let runtime = environment::init(config.library.as_deref(), Some(&manifest))?;
         let extra = watcher::manifests(&config.extra_models)?;
+        watcher::check_skipped(&manifest, &config.skip_models)?;
         let mut refused: Option<Error> = None;
         for provider in config.provider.candidates(runtime, config.allow_fallback)? {
             let replaced = provider != config.provider && config.provider != Provider::Auto;
@@ -194,7 +198,8 @@ impl FaceModelSet {
             true => Some(Arc::new(subset(manifest.model_by_role(&Role::FaceBlendshapes)?)?)),
             false => None,
         };
-        let (watchers, specs) = watcher::load(runtime, manifest, wanted.face_signals, extra, placement)?;
+        let skipped = wanted.face_signals.then_some(config.skip_models.as_slice());
+        let (watchers, specs) = watcher::load(runtime, manifest, skipped, extra, placement)?;
         Ok(Self {
             detector_short: detector(wanted.detector_short, Role::FaceDetectorShort, DetectorRange::Short)?,
             detector_full: detector(wanted.detector_full, Role::FaceDetectorFull, DetectorRange::Full)?,

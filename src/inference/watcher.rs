@@ -64,7 +64,23 @@ pub(super) struct Watcher {
     remembers: bool,
 }
 
-/// Loads the networks of `own` (the model directory's) and of `extra`, and runs each once. Opposites of networks stand behind them, with
+/// Whether all names are those of networks of the model directory that watch a face.
+///
+/// # Errors
+/// `ModelMissing` with the names that there are.
+pub fn check_skipped(own: &Manifest, names: &[String]) -> Result<(), Error> {
+    let known: Vec<&str> = own.face_signals().map(|m| m.name.as_str()).collect();
+    match names.iter().find(|n| !known.contains(&n.as_str())) {
+        Some(name) => {
+            let there = if known.is_empty() { "none".into() } else { known.join(", ") };
+            let what = format!("there is no network `{name}` to skip in {}; there are {there}", own.dir().display());
+            Err(Error::new(ErrorKind::ModelMissing, what))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Loads the networks of `own` (the model directory's, but for the names in `skipped`; `None`: none of them) and of `extra`, and runs each once. Opposites of networks stand behind them, with
 /// nothing to run.
 ///
 /// # Errors
@@ -72,13 +88,13 @@ pub(super) struct Watcher {
 pub(super) fn load(
     runtime: &'static Runtime,
     own: &Manifest,
-    own_wanted: bool,
+    skipped: Option<&[String]>,
     extra: &[Manifest],
     placement: Placement,
 ) -> Result<(Vec<Option<Watcher>>, Vec<Arc<NetworkSpec>>), Error> {
     let mut names: HashSet<String> = own.models().iter().map(|m| m.name.clone()).collect();
     let (mut watchers, mut specs) = (Vec::new(), Vec::<Arc<NetworkSpec>>::new());
-    let mine = own.face_signals().filter(|_| own_wanted).map(|entry| (own, entry, false));
+    let mine = own.face_signals().filter(|m| skipped.is_some_and(|s| !s.contains(&m.name))).map(|entry| (own, entry, false));
     let others = extra.iter().flat_map(|m| m.face_signals().map(move |entry| (m, entry, true)));
     for (manifest, entry, is_extra) in mine.chain(others) {
         let advised = |e: Error| if is_extra { e.of_extra_model() } else { e };

@@ -13,7 +13,7 @@ import argparse
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
-from support import CONVERTED, MODELS, REFERENCE, inputs_of, original_bytes
+from support import APPENDED, CONVERTED, MODELS, REFERENCE, inputs_of, original_bytes
 
 
 def main() -> None:
@@ -26,6 +26,16 @@ def main() -> None:
         target = interpreter.get_input_details()[0]["index"]
         details = {d["name"]: d["index"] for d in interpreter.get_output_details()}
         arrays = {}
+        if name in APPENDED:
+            # The file is for two pictures at a time.
+            source = model["source"]["embedding"]
+            for kind, value in inputs_of(model).items():
+                interpreter.set_tensor(target, np.repeat(value, 2, axis=0))
+                interpreter.invoke()
+                arrays[f"{kind}.{source}"] = interpreter.get_tensor(details[source])[:1]
+            np.savez_compressed(REFERENCE / f"{name}.npz", **arrays)
+            print(name, {k: v.shape for k, v in arrays.items()})
+            continue
         for kind, value in inputs_of(model).items():
             interpreter.set_tensor(target, value)
             interpreter.invoke()
