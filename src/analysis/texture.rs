@@ -16,9 +16,10 @@ const PIXELS: usize = ((2 * HALF + 1) * (2 * HALF + 1)) as usize;
 const EDGE: f32 = 4.0;
 /// Landmarks that far from a block have a say in its motion, patch pixels.
 const REACH: f32 = 10.0;
-/// Steps of the alignment, and how far from its start it may go, patch pixels.
+/// Steps of the alignment, how far from its start it may go, and a step too short to take, patch pixels.
 const STEPS: usize = 4;
 const MAX_STEP: f32 = 2.5;
+const ARRIVED: f32 = 0.01;
 /// Texture is taken to start elsewhere than where the mesh says if its squared difference is that much smaller there.
 const CLEARLY: f32 = 0.8;
 /// Squared displacement that the slip's divisor never falls below, so that a face at rest slips by nothing.
@@ -228,11 +229,16 @@ pub(super) fn block(now: &[f32], then: &[f32], warp: &Local, still: [Point; 2]) 
         (best, shift) = (sum, step);
         let (bx, by) =
             slopes.iter().zip(&differences).fold((0.0, 0.0), |(x, y), (g, e)| (x + g[0] * e, y + g[1] * e));
-        step[0] -= (dyy * bx - xy * by) / determinant;
-        step[1] -= (dxx * by - xy * bx) / determinant;
-        for (s, from) in step.iter_mut().zip(start) {
-            *s = s.clamp(from - MAX_STEP, from + MAX_STEP);
+        let change = [(dyy * bx - xy * by) / determinant, (dxx * by - xy * bx) / determinant];
+        if change.iter().all(|c| c.abs() < ARRIVED) {
+            break;
         }
+        for ((s, by), from) in step.iter_mut().zip(change).zip(start) {
+            *s = (*s - by).clamp(from - MAX_STEP, from + MAX_STEP);
+        }
+    }
+    if !(best + energy).is_finite() {
+        return None;
     }
     let found = f64::from(best) < LOST * f64::from(energy);
     let noise = f64::from(best) / (PIXELS - 2) as f64;
