@@ -184,7 +184,7 @@ fn run(events: &[Event]) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig::with_cases(16))]
     #[test]
     fn nothing_passes_from_one_person_epoch_or_alert_to_another(events in prop::collection::vec(event(), 1..40)) {
         run(&events)?;
