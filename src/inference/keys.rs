@@ -43,14 +43,14 @@ fn fields<T: for<'d> Deserialize<'d>>() -> &'static [&'static str] {
 /// Reads nothing, and keeps what it was asked for.
 struct Names<'a>(&'a mut &'static [&'static str]);
 
-impl<'d> Deserializer<'d> for Names<'_> {
+impl<'de> Deserializer<'de> for Names<'_> {
     type Error = Error;
 
-    fn deserialize_any<V: Visitor<'d>>(self, _: V) -> Result<V::Value, Error> {
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
         Err(Error::custom("nothing is read"))
     }
 
-    fn deserialize_struct<V: Visitor<'d>>(
+    fn deserialize_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
         fields: &'static [&'static str],
