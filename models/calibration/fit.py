@@ -46,6 +46,8 @@ SIGNALS: dict[str, tuple[float, list[str]]] = {
                       "ln-instability-forehead", "ln-jitter", "ln-colour-spread", "ln-turn", "ln-light",
                       "ln-interocular-px"]),
 }
+# Signals of the family of forgeries: photos and loops, which all attacks here are, say nothing of what these are worth.
+OF_FORGERY = {"eye-stabilisation", "advection", "shading"}
 LOOP = (1.2, ["ln-contrast", "ln-sharpness", "ln-distance", "ln-motion"])
 FOLDS = 6
 MIN_QUALITY = 0.15
@@ -219,6 +221,8 @@ def fit_faces(paths: list[Path], suffix: str, threshold: float, out: list[str]) 
     pts = np.array([k[2] for k in keys]) * 1e-9
     fits, index = {}, {}
     for name, (window, names) in SIGNALS.items():
+        if name in OF_FORGERY:
+            continue
         if name in ONE_MESH and suffix == "-v1":
             continue
         has = np.array([i for i, k in enumerate(keys) if name in faces[k]], int)

@@ -342,7 +342,7 @@ impl<M: FaceModels> Engine<M> {
             Watch::new(face.track_id, pts, self.threshold, self.chain.networks(), economy)
         });
         if self.repeat.cut_after(watch.last) {
-            watch.cut();
+            watch.cut(&face.mesh);
         }
         let shown = FaceBox::of(&face.mesh, face.pose);
         let px = shown.px();

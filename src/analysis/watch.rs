@@ -6,7 +6,9 @@ use super::chain::Face;
 use super::challenge::{Report, State};
 use super::engine::Trace;
 use super::evidence::{Entry, Said, Step};
+use super::geometry::Point;
 use super::ignored::Ignored;
+use super::mesh::{FaceMesh, SURFACE, distance};
 use super::models::MeshKind;
 use super::network::NetworkSpec;
 use super::quality::TOO_POOR;
@@ -19,6 +21,9 @@ use std::sync::Arc;
 /// The longest step that evidence is carried over: after a gap the past says nothing of the time between, seconds.
 pub(super) const LONGEST_STEP: f64 = 0.5;
 
+/// A face whose landmarks moved less than that from one analysed frame to the next, in widths of the face, stayed where it was.
+const STAYED: f32 = 0.12;
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Watch {
@@ -27,6 +32,8 @@ pub(super) struct Watch {
     pub judge: Judge,
     /// The newest frame with the face in it, ns.
     pub last: u64,
+    /// Some of its landmarks then, frame pixels.
+    newest: Vec<Point>,
     pub verdict: TrackVerdict,
     /// The last challenge's result, and the nats that it still adds, once.
     challenge: Option<(Family, Evidence)>,
@@ -58,6 +65,7 @@ impl Watch {
             networks: networks.iter().map(|n| NetworkSignal::new(Arc::clone(n), economy)).collect(),
             judge: Judge::new(threshold),
             last: pts,
+            newest: Vec::new(),
             verdict: TrackVerdict { track_id, ..TrackVerdict::default() },
             challenge: None,
             gain: 0.0,
@@ -84,10 +92,19 @@ impl Watch {
         self.networks.iter_mut().for_each(NetworkSignal::interrupt);
     }
 
-    /// The scene was cut: nothing of the one before says anything of the motion in this one.
-    pub fn cut(&mut self) {
-        self.signals.iter_mut().for_each(|s| s.interrupt());
-        self.networks.iter_mut().for_each(NetworkSignal::forget);
+    /// The picture changed altogether: nothing of the one before says anything of the motion in this one. Where all landmarks of the
+    /// face stay in their places it is no cut to another scene, though: a face that was swapped under a camera that runs on is to be
+    /// found out by the networks that remember it.
+    pub fn cut(&mut self, mesh: &FaceMesh) {
+        self.interrupt();
+        if self.has_moved(mesh) {
+            self.networks.iter_mut().for_each(NetworkSignal::forget);
+        }
+    }
+
+    fn has_moved(&self, mesh: &FaceMesh) -> bool {
+        let apart: f32 = landmarks(mesh).zip(&self.newest).map(|(a, b)| distance(a, *b)).sum();
+        self.newest.is_empty() || !(apart / self.newest.len() as f32 <= STAYED * mesh.bounds()[2])
     }
 
     /// Weighs what the signals say of the face in this frame.
@@ -101,6 +118,8 @@ impl Watch {
         let pts = scene.pts;
         let dt = seconds(self.last, pts).min(LONGEST_STEP);
         self.last = pts;
+        self.newest.clear();
+        self.newest.extend(landmarks(&face.mesh));
         let overall = f64::from(face.quality.overall());
         let poor = face.quality.overall() < TOO_POOR;
         let mut said = Vec::new();
@@ -160,6 +179,11 @@ impl Watch {
     }
 }
 
+/// Landmarks all over the face.
+fn landmarks(mesh: &FaceMesh) -> impl Iterator<Item = Point> {
+    mesh.points.iter().take(SURFACE).step_by(9).map(|p| [p[0], p[1]])
+}
+
 /// Strongest first; among equals by name, so that the order never depends on chance.
 pub(super) fn strongest_first(mut evidence: Vec<Evidence>) -> Vec<Evidence> {
     evidence.sort_by(|a, b| b.llr.abs().total_cmp(&a.llr.abs()).then_with(|| a.signal.cmp(&b.signal)));
@@ -190,7 +214,24 @@ pub(super) fn keep_trace(
 mod tests {
     use super::*;
     use crate::analysis::challenge::{Kind, Reason, Task};
-    use crate::analysis::mesh::FaceMesh;
+
+    #[test]
+    fn a_face_that_stays_in_its_place_is_not_cut_away() {
+        let calibration = Calibration::built_in().unwrap();
+        let place = |x: f32| {
+            let spiral = |i: usize| [x + 40.0 * (i as f32).sin(), 100.0 + 40.0 * (i as f32).cos(), 0.0];
+            FaceMesh { points: (0..478).map(spiral).collect(), presence: 1.0 }
+        };
+        let mut watch = Watch::new(3, 0, 13.0, &[], false);
+        assert!(watch.has_moved(&place(100.0)), "nothing is known of where it was");
+        let face = Face { track_id: 3, mesh: place(100.0), ..Face::default() };
+        let ignored = Ignored::default();
+        let (kind, calibration, ignored) = (MeshKind::V2, &calibration, &ignored);
+        let scene = Scene { pts: 1, size: (640.0, 480.0), kind, calibration, ignored, epoch: 1 };
+        watch.judge(&face, &scene, &mut None, &mut None);
+        assert!(!watch.has_moved(&place(105.0)) && watch.has_moved(&place(115.0)));
+        assert!(watch.has_moved(&place(f32::NAN)), "a mesh of no numbers is no face in its place");
+    }
 
     #[test]
     fn a_challenge_counts_once_and_only_if_the_calibration_says_what_it_is_worth() {

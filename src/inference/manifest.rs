@@ -273,7 +273,8 @@ fn check(raw: &Raw) -> Result<(), String> {
             return Err(format!("{at}: {what}"));
         }
         if model.role == Role::FaceSignal {
-            let checked = face_signal::describe(model).and_then(|spec| face_signal::opposite(model, &spec, 0));
+            let checked =
+                face_signal::describe(model).and_then(|spec| face_signal::opposite(model, &spec, 0));
             checked.map_err(|what| format!("{at}: {what}"))?;
         }
     }

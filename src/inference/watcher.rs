@@ -73,7 +73,8 @@ pub fn check_skipped(own: &Manifest, names: &[String]) -> Result<(), Error> {
     match names.iter().find(|n| !known.contains(&n.as_str())) {
         Some(name) => {
             let there = if known.is_empty() { "none".into() } else { known.join(", ") };
-            let what = format!("there is no network `{name}` to skip in {}; there are {there}", own.dir().display());
+            let what =
+                format!("there is no network `{name}` to skip in {}; there are {there}", own.dir().display());
             Err(Error::new(ErrorKind::ModelMissing, what))
         }
         None => Ok(()),
@@ -94,7 +95,10 @@ pub(super) fn load(
 ) -> Result<(Vec<Option<Watcher>>, Vec<Arc<NetworkSpec>>), Error> {
     let mut names: HashSet<String> = own.models().iter().map(|m| m.name.clone()).collect();
     let (mut watchers, mut specs) = (Vec::new(), Vec::<Arc<NetworkSpec>>::new());
-    let mine = own.face_signals().filter(|m| skipped.is_some_and(|s| !s.contains(&m.name))).map(|entry| (own, entry, false));
+    let mine = own
+        .face_signals()
+        .filter(|m| skipped.is_some_and(|s| !s.contains(&m.name)))
+        .map(|entry| (own, entry, false));
     let others = extra.iter().flat_map(|m| m.face_signals().map(move |entry| (m, entry, true)));
     for (manifest, entry, is_extra) in mine.chain(others) {
         let advised = |e: Error| if is_extra { e.of_extra_model() } else { e };

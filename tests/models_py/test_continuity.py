@@ -65,8 +65,10 @@ A, LIKE_A, B = [1, 0.2, 0, 0], [1, 0, 0.3, 0.1], [0, 0.1, 1, 0.5]
 
 def test_the_same_face_stays_the_same() -> None:
     watch = Watch()
-    scores = watch.see(A, 12) + watch.see(LIKE_A, 12) + watch.see(A, 12)
-    assert max(scores) < -2.5
+    neutral = continuity.SCALE * (continuity.ALIKE - continuity.NEUTRAL)
+    assert np.allclose(watch.see(A, 5), neutral), "it says nothing before it knows the face"
+    scores = watch.see(A, 7) + watch.see(LIKE_A, 12) + watch.see(A, 12)
+    assert max(scores[1:]) < -2.5
 
 
 def test_another_face_shows_within_a_second_and_is_not_taken_in() -> None:
@@ -78,10 +80,18 @@ def test_another_face_shows_within_a_second_and_is_not_taken_in() -> None:
     assert back[-1] < -2, "the first face is still known"
 
 
-def test_whoever_comes_in_the_first_seconds_is_taken_in() -> None:
+def test_a_face_must_stay_alike_to_be_known() -> None:
     watch = Watch()
-    watch.see(A, 2)
+    assert max(watch.see(A, 3) + watch.see(B, 3) + watch.see(A, 3) + watch.see(B, 3)) < 0.4
     assert watch.see(B, 30)[-1] < -2
+    assert watch.see(A, 6)[-1] > 1
+
+
+def test_a_face_that_turns_is_followed() -> None:
+    watch = Watch()
+    watch.see(A, 12)
+    scores = [watch.see([np.cos(a), np.sin(a), 0, 0], 1)[0] for a in np.linspace(0.2, 3.0, 40)]
+    assert max(scores) < 0.4, "in the end it looks the other way, but no step was large"
 
 
 def test_pictures_far_apart_and_empty_ones_do_no_harm() -> None:

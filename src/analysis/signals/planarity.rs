@@ -172,7 +172,8 @@ impl Noise {
 fn moving_parts(patch: &Patch, mesh: &FaceMesh) -> Vec<bool> {
     let mut mask = vec![false; SIDE * SIDE];
     for index in EYE_REGION.into_iter().chain(LIPS) {
-        let [u, v] = patch.position(mesh.at(index)).map(|c| c.round() as isize);
+        let beyond = SIDE as f32 + 9.0;
+        let [u, v] = patch.position(mesh.at(index)).map(|c| c.clamp(-9.0, beyond).round() as isize);
         for y in v - 2..=v + 2 {
             for x in u - 2..=u + 2 {
                 if (0..SIDE as isize).contains(&x)
