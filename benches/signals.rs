@@ -8,8 +8,10 @@
 
 use gstdeepfake::analysis::calibration::Calibration;
 use gstdeepfake::analysis::chain::{Chain, Face};
+use gstdeepfake::analysis::crop::FaceBox;
 use gstdeepfake::analysis::fingerprint::{Fingerprint, Print};
 use gstdeepfake::analysis::frame::{Colour, FrameView, PixelFormat, Plane};
+use gstdeepfake::analysis::memory::Memory;
 use gstdeepfake::analysis::models::{
     BLENDSHAPE_POINTS, BLENDSHAPES, DetectorOutput, DetectorRange, FaceModels, MeshKind, MeshOutput,
     NetworkInput, NetworkOutput,
@@ -312,15 +314,18 @@ fn networks(face: Option<&Face>, (pts, data): (u64, Vec<u8>)) {
     };
     let specs = models.networks().to_vec();
     let mut chain = Chain::new(models, Profile::Balanced.chain(1, 40.0), None);
-    for (index, spec) in specs.iter().enumerate() {
-        let mut cost = Cost::default();
-        for run in 0..60 {
+    let shown = FaceBox::of(&face.mesh, face.pose);
+    // The opposite of a network is not run.
+    for (index, spec) in specs.iter().enumerate().filter(|(_, s)| s.opposite_of.is_none()) {
+        let (mut cost, mut memory) = (Cost::default(), spec.memory.map(Memory::new));
+        for run in 0..60_u64 {
+            let pts = pts + run * 100_000_000;
             let mut planes = Vec::new();
             let view = view(&data, W, H, &mut planes);
             if run < 10 {
-                chain.look(index, &view, face, pts).unwrap();
+                chain.look(index, &view, face, &shown, memory.as_mut(), pts).unwrap();
             } else {
-                cost.time(|| chain.look(index, &view, face, pts).unwrap());
+                cost.time(|| chain.look(index, &view, face, &shown, memory.as_mut(), pts).unwrap());
             }
         }
         cost.print(&spec.name, spec.per_second);

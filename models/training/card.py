@@ -83,7 +83,7 @@ def motion_entry(name: str, one: Exported) -> str:
     tensor = '[[model.{}]]\nname = "{}"\nmeaning = "{}"\nshape = [-1, {}]\ndtype = "f32"\n'
     more = POINTS + tensor.format("input", "seconds", "seconds", 1) + tensor.format("input", "state", "state", motion.STATE)
     return ENTRY.format(name=name, file=one.file.name, sha256=one.sha256, size=one.size, card=f"{name}.md", family="forgery",
-                        signal="skin-motion", per_second=15.0, window=30.0, side=motion.SIDE, more=more, output="forged",
+                        signal="skin-motion", per_second="10.0\nper-second-economy = 8.0", window=30.0, side=motion.SIDE, more=more, output="forged",
                         min_face=f"{int(channel.NARROWEST_FACE)}\nmin-inside = 0.85\nsettle = {motion.SETTLE}\nhold = 1.0",
                         crop=f'kind = "aligned"\nscale = {unwrap.SCALE}',
                         heat=tensor.format("output", "next", "state", motion.STATE)

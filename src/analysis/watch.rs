@@ -104,7 +104,8 @@ impl Watch {
 
     fn has_moved(&self, mesh: &FaceMesh) -> bool {
         let apart: f32 = landmarks(mesh).zip(&self.newest).map(|(a, b)| distance(a, *b)).sum();
-        self.newest.is_empty() || !(apart / self.newest.len() as f32 <= STAYED * mesh.bounds()[2])
+        let stayed = apart / self.newest.len() as f32 <= STAYED * mesh.bounds()[2];
+        self.newest.is_empty() || !stayed
     }
 
     /// Weighs what the signals say of the face in this frame.

@@ -199,7 +199,8 @@ impl FaceModelSet {
             false => None,
         };
         let skipped = wanted.face_signals.then_some(config.skip_models.as_slice());
-        let (watchers, specs) = watcher::load(runtime, manifest, skipped, extra, placement)?;
+        let loaded = watcher::load(runtime, manifest, skipped, extra, placement)?;
+        let (watchers, specs) = loaded.into_iter().unzip();
         Ok(Self {
             detector_short: detector(wanted.detector_short, Role::FaceDetectorShort, DetectorRange::Short)?,
             detector_full: detector(wanted.detector_full, Role::FaceDetectorFull, DetectorRange::Full)?,

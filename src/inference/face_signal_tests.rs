@@ -122,6 +122,35 @@ fn a_network_may_remember() {
 }
 
 #[test]
+fn a_score_may_be_heard_the_other_way_round() {
+    let text = format!("{GOOD}[model.opposite]\nname = \"screen\"\nfamily = \"presentation\"\n");
+    let manifest = Manifest::parse(Path::new("/d"), &text).unwrap();
+    let entry = manifest.face_signals().next().unwrap();
+    let spec = describe(entry).unwrap();
+    let other = opposite(entry, &spec, 3).unwrap().unwrap();
+    assert_eq!(
+        (other.name.as_str(), other.signal.as_str(), other.family),
+        ("screen", "screen", Family::Presentation)
+    );
+    assert_eq!((other.opposite_of, other.heat, other.calibration), (Some(3), None, None));
+    assert!(spec.opposite_of.is_none() && spec.calibration.is_some());
+    for (key, want) in [
+        ("name = \"screen\"", "`family` is missing"),
+        ("name = \"a b\"\nfamily = \"forgery\"", "`name` must be"),
+        ("name = \"screen\"\nsignal = \"blink\"\nfamily = \"forgery\"", "built-in"),
+        ("name = \"screen\"\nfamily = \"forgery\"\nper-second = 2", "per-second"),
+        (
+            "name = \"screen\"\nfamily = \"forgery\"\n[model.opposite.calibration]\nslope = -1\nbias = 0\nllr-min = 0\nllr-max = 1",
+            "`slope`",
+        ),
+    ] {
+        let e =
+            Manifest::parse(Path::new("/d"), &format!("{GOOD}[model.opposite]\n{key}\n")).expect_err(want);
+        assert!(e.to_string().contains(want), "{e}");
+    }
+}
+
+#[test]
 fn spoilt_memories_are_refused() {
     for (into, out, keys, want) in [
         (Some("[-1, 5]"), Some("[-1, 6]"), "", "one state, but of the shapes [-1, 5] and [-1, 6]"),

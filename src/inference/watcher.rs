@@ -52,6 +52,9 @@ impl Meaning {
     }
 }
 
+/// A network and what is known of it; one that is the opposite of another has nothing to run.
+type Loaded = (Option<Watcher>, Arc<NetworkSpec>);
+
 /// A loaded network that watches a face.
 #[derive(Clone, Debug)]
 pub(super) struct Watcher {
@@ -81,8 +84,8 @@ pub fn check_skipped(own: &Manifest, names: &[String]) -> Result<(), Error> {
     }
 }
 
-/// Loads the networks of `own` (the model directory's, but for the names in `skipped`; `None`: none of them) and of `extra`, and runs each once. Opposites of networks stand behind them, with
-/// nothing to run.
+/// Loads the networks of `own` (the model directory's, but for the names in `skipped`; `None`: none of them) and of
+/// `extra`, and runs each once. Opposites of networks stand behind them, with nothing to run.
 ///
 /// # Errors
 /// `ManifestInvalid` if names are not unique or there are too many, else as [`registry::get`] and [`Model::warm_up`].
@@ -92,9 +95,9 @@ pub(super) fn load(
     skipped: Option<&[String]>,
     extra: &[Manifest],
     placement: Placement,
-) -> Result<(Vec<Option<Watcher>>, Vec<Arc<NetworkSpec>>), Error> {
+) -> Result<Vec<Loaded>, Error> {
     let mut names: HashSet<String> = own.models().iter().map(|m| m.name.clone()).collect();
-    let (mut watchers, mut specs) = (Vec::new(), Vec::<Arc<NetworkSpec>>::new());
+    let mut loaded = Vec::<Loaded>::new();
     let mine = own
         .face_signals()
         .filter(|m| skipped.is_some_and(|s| !s.contains(&m.name)))
@@ -109,7 +112,7 @@ pub(super) fn load(
         }
         // The manifest was checked when it was read.
         let spec = describe(entry).map_err(|what| invalid(format!("model `{name}`: {what}")))?;
-        let opposite = opposite(entry, &spec, specs.len());
+        let opposite = opposite(entry, &spec, loaded.len());
         let opposite = opposite.map_err(|what| invalid(format!("model `{name}`: {what}")))?;
         if let Some(other) = &opposite
             && !names.insert(other.name.clone())
@@ -119,19 +122,18 @@ pub(super) fn load(
         let watcher = Watcher::load(runtime, manifest, entry, &spec, placement).map_err(advised)?;
         let both = [Some((spec, Some(watcher))), opposite.map(|other| (other, None))];
         for (spec, watcher) in both.into_iter().flatten() {
-            if specs.iter().any(|s| s.signal == spec.signal) {
+            if loaded.iter().any(|(_, s)| s.signal == spec.signal) {
                 return Err(invalid(format!("two models have the `signal` `{}`", spec.signal)));
             }
-            if specs.len() >= MAX_NETWORKS {
+            if loaded.len() >= MAX_NETWORKS {
                 return Err(invalid(format!(
                     "there are more than {MAX_NETWORKS} networks that watch a face"
                 )));
             }
-            watchers.push(watcher);
-            specs.push(Arc::new(spec));
+            loaded.push((watcher, Arc::new(spec)));
         }
     }
-    Ok((watchers, specs))
+    Ok(loaded)
 }
 
 impl Watcher {

@@ -124,6 +124,18 @@ fn missing_and_corrupt_models_are_refused_at_once() {
 }
 
 #[test]
+fn a_network_that_is_not_there_cannot_be_skipped() {
+    let Some(element) = element(&[("skip-models", "face-continuity, other")]) else { return };
+    let failure = refused(&element);
+    for part in ["`face-continuity`", "skip", "there are none"] {
+        assert!(failure.text.contains(part), "`{part}` is not in: {}", failure.text);
+    }
+    element.set_property("skip-models", " , ");
+    element.set_state(gst::State::Paused).unwrap();
+    element.set_state(gst::State::Null).unwrap();
+}
+
+#[test]
 fn a_signal_that_is_none_cannot_be_ignored() {
     let Some(element) = element(&[("ignore-signals", "blink,wink")]) else { return };
     let failure = refused(&element);

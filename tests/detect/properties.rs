@@ -53,7 +53,7 @@ fn defaults_are_as_described() {
             assert!(same, "{}: {value:?}, {default:?}", pspec.name());
         }
     }
-    assert_eq!(own(&element).len(), 26);
+    assert_eq!(own(&element).len(), 27);
 }
 
 proptest! {

@@ -86,6 +86,31 @@ fn a_calibrated_network_of_forgeries_is_a_hypothesis_more() {
 }
 
 #[test]
+fn the_opposite_of_a_network_is_heard_without_being_run() {
+    let opposite = "\n[model.opposite]\nname = \"dark\"\nsignal = \"darkness\"\nfamily = \"presentation\"\n[model.opposite.calibration]\n";
+    let calibration = Some(format!("{CALIBRATION}{opposite}{CALIBRATION}"));
+    let dir = folder(&[Entry { calibration, ..Entry::quadrant() }]);
+    let Some(rig) = play(&extra(dir.path()), 50) else { return };
+    let of = |name: &str| networks(&rig).get::<gst::Structure>(name).unwrap();
+    let (bright, dark) = (of("quadrant"), of("dark"));
+    let mean = |s: &gst::Structure| s.get::<f64>("mean-score").unwrap();
+    assert!(mean(&bright) > 0.2 && (mean(&bright) + mean(&dark)).abs() < 1e-9, "{bright:?} {dark:?}");
+    assert_eq!(bright.get::<u64>("count"), dark.get::<u64>("count"));
+    assert_eq!(dark.get::<String>("family").as_deref(), Ok("presentation"));
+    let (said, told) = (evidence(&rig, "quadrant"), evidence(&rig, "darkness"));
+    assert!(!told.is_empty() && said.len() == told.len());
+    // Bias 3: 3 + x, and 3 - x.
+    for (a, b) in said.iter().zip(&told) {
+        assert!((a.llr + b.llr - 6.0).abs() < 1e-6 || a.llr == 4.0, "{a:?} {b:?}");
+    }
+    assert_eq!(
+        models(&rig).iter().filter(|m| m.starts_with("dark@")).count(),
+        0,
+        "it is no model of its own"
+    );
+}
+
+#[test]
 fn it_runs_as_seldom_as_its_entry_says_and_only_on_faces_that_are_large_enough() {
     let often = Entry { keys: "family = \"forgery\"\nper-second = 10".into(), ..Entry::quadrant() };
     let rare =
