@@ -184,10 +184,15 @@ def fit(model: MotionModel, folders: list[Path], seed: int) -> tuple[dict[str, l
             judged, given, names = judged + a, given + b, names + [path.name] * len(a)
     if not judged:
         raise ValueError("no recording shows a face for two seconds: the motion model learns from video")
-    fitted = genuine.fit(np.array(judged), np.array(given), np.array(names), PENALTY)
+    return learn(model, judged, given, names), sorted(set(names))
+
+
+def learn(model: MotionModel, judged: list[np.ndarray], given: list[np.ndarray], names: list[str]) -> dict[str, list[float]]:
+    """Sets the model's weights from `MotionModel.features` of genuine recordings of those names. Returns what the card tells."""
+    fitted = genuine.fit(np.array(judged, np.float64), np.array(given, np.float64), np.array(names), PENALTY)
     for name in ("weights", "bias", "spread"):
         getattr(model, name).copy_(torch.from_numpy(getattr(fitted, name)).float())
-    return fitted.told(), sorted(set(names))
+    return fitted.told()
 
 
 @torch.inference_mode()

@@ -162,6 +162,54 @@ def test_skin_without_its_colour_raises_the_score(source):
         assert score(seen(strength, 99, even)) > score(seen(strength, 99)) + 1.5
 
 
+@torch.inference_mode()
+def test_skin_whose_colour_stands_still_raises_the_score(source):
+    rng = np.random.default_rng(5)
+    model = motion.MotionModel(unwrap.layout(unwrap.mean_shape([source]), motion.TEXELS))
+    inner = np.zeros(source.rgb.shape[:2], np.float32)
+    cv2.fillPoly(inner, [np.round(source.points[landmarks.OVAL]).astype(np.int32)], 1.0)
+
+    def watched(strength: float, still: bool = False, pictures: int = 24) -> torch.Tensor:
+        """The state after some pictures with coloured noise; where it is `still` the face's colour is that of the first."""
+        state, first = torch.zeros(1, motion.STATE), None
+        for number in range(pictures):
+            noise = cv2.GaussianBlur(strength * rng.normal(0, 1, source.rgb.shape), (0, 0), 1.5)
+            ycc = cv2.cvtColor(np.clip(source.rgb + noise, 0, 255).astype(np.uint8), cv2.COLOR_RGB2YCrCb)
+            first = ycc.copy() if first is None else first
+            if still:
+                ycc[..., 1:] = np.where(inner[..., None] > 0, first[..., 1:], ycc[..., 1:])
+            one = sources.Source("x", "x", True, cv2.cvtColor(ycc, cv2.COLOR_YCrCb2RGB), source.points)
+            seconds = torch.full((1, 1), 0.0 if number == 0 else 0.1)
+            state = model.step(*motion.inputs(one), seconds, state)
+        return state
+
+    rows = [model.features(watched(rng.uniform(4, 40))) for _ in range(20)]
+    judged, given = ([r[i][0].numpy() for r in rows] for i in (0, 1))
+    assert judged[0].shape == (motion.JUDGED,) and given[0].shape == (motion.GIVEN,)
+    fitted = motion.learn(model, judged, given, [f"{n}.mp4" for n in range(20)])
+    assert min(fitted["explained"][:2]) > 0.5, "the change over time"
+
+    def score(state: torch.Tensor) -> float:
+        judged, given = model.features(state)
+        return float((((given @ model.weights + model.bias) - judged) / model.spread) @ model.mix)
+    for strength in (15, 30):
+        assert score(watched(strength, still=True)) > score(watched(strength)) + 1.5
+
+
+@torch.inference_mode()
+def test_the_state_is_a_mean_of_what_was_seen(source):
+    model = motion.MotionModel(unwrap.layout(unwrap.mean_shape([source]), motion.TEXELS))
+    face, points = motion.inputs(source)
+    state = torch.zeros(1, motion.STATE)
+    for number in range(6):
+        forged, recaptured, state = model(face, points, torch.full((1, 1), 0.1 * min(number, 1)), state)
+        assert torch.isfinite(state).all() and forged == -recaptured
+    side = 3 * motion.KEPT**2
+    mean, variance, last = (state[0, 2 + i * side: 2 + (i + 1) * side] for i in range(3))
+    assert (mean - last).abs().max() < 1e-5 and variance.max() < 1e-9, "the same picture again and again"
+    assert 0 < float(state[0, 0]) < 1 and 0 < float(state[0, 1]) < float(state[0, 0])
+
+
 @pytest.mark.parametrize("parts", [{}, {"planes": (0, 1, 2), "learned": True}, {"planes": (0,)}, {"thumbnail": False}])
 def test_the_frame_model_has_the_shapes_of_its_manifest_entry(parts):
     model = net.FrameModel(**parts).eval()
