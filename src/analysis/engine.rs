@@ -19,7 +19,7 @@ use super::signals::network::Look;
 use super::signals::repeat::Repeat;
 use super::signals::{Family, seconds};
 use super::verdict::{Alert, Condition, Evidence, SCHEMA_VERSION, State, TrackVerdict, Verdict};
-use super::watch::{LONGEST_STEP, Scene, Watch, keep_trace};
+use super::watch::{LONGEST_STEP, Scene, Watch, keep_trace, touch};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -227,7 +227,8 @@ impl<M: FaceModels> Engine<M> {
                 meter.begin(Stage::Networks);
             }
             for face in &faces {
-                self.show(frame, face, pts, &mut scores)?;
+                let crowded = faces.iter().any(|f| f.track_id != face.track_id && touch(face, f));
+                self.show(frame, face, crowded, pts, &mut scores)?;
             }
             meter.begin(Stage::Signals);
             let scene = Scene {
@@ -333,6 +334,7 @@ impl<M: FaceModels> Engine<M> {
         &mut self,
         frame: &FrameView<'_>,
         face: &Face,
+        crowded: bool,
         pts: u64,
         scores: &mut Vec<Score>,
     ) -> Result<(), ChainError<M::Error>> {
@@ -343,6 +345,9 @@ impl<M: FaceModels> Engine<M> {
         });
         if self.repeat.cut_after(watch.last) {
             watch.cut(&face.mesh);
+        }
+        if crowded {
+            watch.crowd();
         }
         let shown = FaceBox::of(&face.mesh, face.pose);
         let px = shown.px();

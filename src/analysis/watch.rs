@@ -108,6 +108,11 @@ impl Watch {
         self.newest.is_empty() || !stayed
     }
 
+    /// Another face is so near that the tracker may take one for the other: nothing is to be concluded from a face that changes.
+    pub fn crowd(&mut self) {
+        self.networks.iter_mut().for_each(NetworkSignal::forget);
+    }
+
     /// Weighs what the signals say of the face in this frame.
     pub fn judge(
         &mut self,
@@ -180,6 +185,16 @@ impl Watch {
     }
 }
 
+/// Whether two faces touch, or nearly so: a quarter of their size apart.
+pub(super) fn touch(a: &Face, b: &Face) -> bool {
+    const NEAR: f32 = 1.25;
+    (0..2).all(|axis| {
+        let (size, other) = (a.rect[axis + 2], b.rect[axis + 2]);
+        let apart = (a.rect[axis] + size / 2.0) - (b.rect[axis] + other / 2.0);
+        apart.abs() < NEAR * (size + other) / 2.0
+    })
+}
+
 /// Landmarks all over the face.
 fn landmarks(mesh: &FaceMesh) -> impl Iterator<Item = Point> {
     mesh.points.iter().take(SURFACE).step_by(9).map(|p| [p[0], p[1]])
@@ -232,6 +247,14 @@ mod tests {
         watch.judge(&face, &scene, &mut None, &mut None);
         assert!(!watch.has_moved(&place(105.0)) && watch.has_moved(&place(115.0)));
         assert!(watch.has_moved(&place(f32::NAN)), "a mesh of no numbers is no face in its place");
+    }
+
+    #[test]
+    fn faces_touch_when_one_may_be_taken_for_the_other() {
+        let face = |x: f32, y: f32| Face { rect: [x, y, 100.0, 120.0], ..Face::default() };
+        let middle = face(200.0, 200.0);
+        assert!(touch(&middle, &face(280.0, 210.0)) && touch(&face(310.0, 200.0), &middle));
+        assert!(!touch(&middle, &face(330.0, 200.0)) && !touch(&middle, &face(200.0, 360.0)));
     }
 
     #[test]

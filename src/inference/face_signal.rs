@@ -95,6 +95,7 @@ pub(super) fn opposite(
         signal,
         family,
         heat: None,
+        memory: None,
         opposite_of: Some(place),
         calibration: other.calibration.clone(),
         ..spec.clone()

@@ -144,10 +144,12 @@ impl NetworkSignal {
         self.looks.clear();
     }
 
-    /// Forgets everything: the scene is another one.
+    /// It may be another face from here on: a network of time begins anew.
     pub fn forget(&mut self) {
-        self.interrupt();
-        self.memory.iter_mut().for_each(Memory::forget);
+        if let Some(memory) = &mut self.memory {
+            memory.forget();
+            self.looks.clear();
+        }
     }
 }
 
