@@ -56,7 +56,9 @@ impl Judge {
             _ => return None,
         };
         let family = self.raised.map_or(family, |r| r.1);
-        let evidence = self.cusum.parts(family).into_iter().map(|(signal, llr)| {
+        // What is not calibrated, or was too poor, has no part in it.
+        let parts = self.cusum.parts(family).into_iter().filter(|(_, llr)| *llr != 0.0);
+        let evidence = parts.map(|(signal, llr)| {
             let now = reasons.iter().find(|r| r.signal == signal);
             Evidence {
                 signal: signal.to_owned(),
