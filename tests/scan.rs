@@ -246,7 +246,7 @@ fn labels_give_error_rates_and_two_runs_are_compared() {
     let (code, text) =
         scan(at, &["manifest.csv", "--json", "1.jsonl", "--eval-json", "eval.json", "--html", "1.html"]);
     assert_eq!(code, Some(0), "{text}");
-    assert!(text.contains("loop, cut") && text.contains("Onset to alert: 1 of 2 alerted"), "{text}");
+    assert!(text.contains("loop, cut") && text.contains("Onset to alert: 1 of 2 attacks missed"), "{text}");
     let json: Value = serde_json::from_slice(&std::fs::read(at.join("eval.json")).unwrap()).unwrap();
     let group = &json["groups"]["loop, cut"];
     assert_eq!(
