@@ -112,6 +112,8 @@ impl Heard {
         prop_assert!(now.is_disjoint(&self.gone), "an id came back: {:?}", v);
         // What came in a frame that failed is weighed from then on, whenever it is shown.
         let most = if self.failed.is_some() { ONE_STEP } else { 0.0 };
+        // A picture that stays keeps whoever came in it.
+        self.failed = self.failed.map(|at| if outcome.duplicate { pts } else { at });
         self.failed = self.failed.filter(|at| pts.saturating_sub(*at) <= REUNION_NS);
         for t in &v.tracks {
             prop_assert!(t.condition != Condition::NotAnalysed && t.rect.w > 0.0, "{:?}", t);
