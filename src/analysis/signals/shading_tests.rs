@@ -165,13 +165,14 @@ fn it_is_silent_where_it_cannot_judge() {
 proptest! {
     #[test]
     fn anything_seen_gives_finite_readings_and_bounded_memory(
-        steps in prop::collection::vec((0u8..10, 0u64..100, -0.7f32..0.7, 0.004f32..0.9), 100..450),
+        steps in prop::collection::vec((0u8..10, 0u64..100, -700i16..700, 4u16..900), 100..450),
         strange in prop::sample::select(vec![f32::NAN, f32::INFINITY, -1e30, 1e30, 0.0, -1.0]),
         ns in prop::sample::select(vec![1_000u64, 10_000_000, 80_000_000]),
     ) {
         let mut signal = Shading::default();
         let mut pts = SECOND;
         for (kind, by, angle, light) in steps {
+            let (angle, light) = (f32::from(angle) / 1e3, f32::from(light) / 1e3);
             let mut pose = Pose { yaw: angle, pitch: -0.5 * angle, roll: 0.0 };
             let mut skin = [[light, 0.3, light * 0.5 + 0.003], [0.4, light, 0.1], [light; 3]];
             pts += ns;
