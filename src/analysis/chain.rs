@@ -184,7 +184,7 @@ impl<M: FaceModels> Chain<M> {
         frame: &FrameView<'_>,
         face: &Face,
         shown: &FaceBox,
-        memory: Option<&mut Memory>,
+        mut memory: Option<&mut Memory>,
         pts: u64,
     ) -> Result<Option<Look>, ChainError<M::Error>> {
         let Some(spec) = self.models.networks().get(index).cloned() else { return Ok(None) };
@@ -203,7 +203,6 @@ impl<M: FaceModels> Chain<M> {
         let out = &mut self.raw.2;
         let picture = self.cropper.input(&spec.pixels, spec.input)?;
         let wrong = |what| ChainError::Output { model: spec.name.clone(), what };
-        let mut memory = memory;
         let (state, seconds) = memory.as_deref_mut().map_or((&[][..], 0.0), |m| m.recall(pts));
         let input = NetworkInput { picture, landmarks: &self.landmarks, state, seconds };
         self.models.network(index, input, out).map_err(ChainError::Model)?;

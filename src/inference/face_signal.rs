@@ -144,13 +144,6 @@ struct Inputs<'a> {
 }
 
 fn inputs_of(entry: &ModelEntry) -> Result<Inputs<'_>, String> {
-    let only = |meaning: &str| {
-        let mut found = entry.inputs.iter().filter(|t| t.meaning == meaning);
-        match (found.next(), found.next()) {
-            (one, None) => Ok(one),
-            _ => Err(format!("several inputs have the `meaning` {meaning}")),
-        }
-    };
     let mut pictures = entry.inputs.iter().filter(|t| !NOT_PICTURES.contains(&t.meaning.as_str()));
     let (Some(picture), None) = (pictures.next(), pictures.next()) else {
         let others = NOT_PICTURES.join(", ");
@@ -158,7 +151,7 @@ fn inputs_of(entry: &ModelEntry) -> Result<Inputs<'_>, String> {
             "it must have one input that is a picture, beside those with a `meaning` ({others})"
         ));
     };
-    let [landmarks, state, seconds] = NOT_PICTURES.map(only);
+    let [landmarks, state, seconds] = NOT_PICTURES.map(|meaning| only(&entry.inputs, "inputs", meaning));
     let inputs = Inputs { picture, landmarks: landmarks?, state: state?, seconds: seconds? };
     let shaped = |input: Option<&TensorSpec>, good: fn(&[i64]) -> bool, want: &str| match input {
         Some(t) if !good(&t.shape) => {
@@ -200,10 +193,15 @@ fn memory_of(entry: &ModelEntry, inputs: &Inputs<'_>) -> Result<Option<MemorySpe
 }
 
 pub(super) fn state_output(entry: &ModelEntry) -> Result<Option<&TensorSpec>, String> {
-    let mut found = entry.outputs.iter().filter(|t| t.meaning == "state");
+    only(&entry.outputs, "outputs", "state")
+}
+
+/// The one of them with that meaning, if there is one.
+fn only<'a>(tensors: &'a [TensorSpec], what: &str, meaning: &str) -> Result<Option<&'a TensorSpec>, String> {
+    let mut found = tensors.iter().filter(|t| t.meaning == meaning);
     match (found.next(), found.next()) {
         (one, None) => Ok(one),
-        _ => Err("several outputs have the `meaning` state".into()),
+        _ => Err(format!("several {what} have the `meaning` {meaning}")),
     }
 }
 
@@ -272,11 +270,7 @@ pub(super) fn score_output(entry: &ModelEntry) -> Result<&TensorSpec, String> {
 }
 
 pub(super) fn heat_output(entry: &ModelEntry) -> Result<Option<&TensorSpec>, String> {
-    let mut found = entry.outputs.iter().filter(|t| t.meaning == "heat-map");
-    match (found.next(), found.next()) {
-        (one, None) => Ok(one),
-        _ => Err("several outputs have the `meaning` heat-map".into()),
-    }
+    only(&entry.outputs, "outputs", "heat-map")
 }
 
 fn heat_sides(tensor: &TensorSpec) -> Result<(usize, usize), String> {

@@ -7,7 +7,7 @@
 //! technique", IJCAI 1981) says by how much the texture went elsewhere, and what is left then is flicker. The same
 //! measures along the side of the face, which a swap leaves alone, stand for noise, compression and the mesh's jitter.
 
-use super::{FaceObservation, FaceSignal, Family, Reading, ln, seconds};
+use super::{FaceObservation, FaceSignal, Family, Reading, ln, seconds, trim};
 use crate::analysis::calibration::Calibration;
 use crate::analysis::geometry::Point;
 use crate::analysis::mesh::{SURFACE, distance};
@@ -188,15 +188,9 @@ impl FaceSignal for Advection {
             self.pairs.push_back(pair);
         }
         self.history.push_back(Moment { pts: seen.pts, patch: seen.patch.clone(), spots });
-        let (pts, stale) = (seen.pts, |p: u64, limit: f64| seconds(p, seen.pts) > limit);
-        while self.history.len() > MAX_HISTORY || self.history.front().is_some_and(|m| stale(m.pts, MOST_LAG))
-        {
-            self.history.pop_front();
-        }
-        while self.pairs.len() > MAX_PAIRS || self.pairs.front().is_some_and(|p| stale(p.pts, WINDOW)) {
-            self.pairs.pop_front();
-        }
-        let cover = seconds(self.pairs.front()?.pts, pts) / WINDOW;
+        trim(&mut self.history, MAX_HISTORY, |m| seconds(m.pts, seen.pts) > MOST_LAG);
+        trim(&mut self.pairs, MAX_PAIRS, |p| seconds(p.pts, seen.pts) > WINDOW);
+        let cover = seconds(self.pairs.front()?.pts, seen.pts) / WINDOW;
         if self.pairs.len() < MIN_PAIRS || cover < MIN_COVER {
             return None;
         }

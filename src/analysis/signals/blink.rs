@@ -5,7 +5,7 @@
 //! ratio: Soukupova & Cech, CVWW 2016, relative to the person's own open eye, because absolute ratios differ
 //! between people and glasses.
 
-use super::{FaceObservation, FaceSignal, Family, Reading, seconds};
+use super::{FaceObservation, FaceSignal, Family, Reading, seconds, trim};
 use crate::analysis::calibration::Calibration;
 use std::collections::VecDeque;
 
@@ -72,11 +72,7 @@ impl FaceSignal for Blink {
         }
         let gap = last.map_or(0.0, |l| seconds(l, seen.pts));
         self.openness.push_back((seen.pts, now));
-        while self.openness.len() > MAX_SAMPLES
-            || self.openness.front().is_some_and(|o| seconds(o.0, seen.pts) > BASELINE)
-        {
-            self.openness.pop_front();
-        }
+        trim(&mut self.openness, MAX_SAMPLES, |o| seconds(o.0, seen.pts) > BASELINE);
         let open = self.open_eye()?;
         let relative = now / open;
         let mut event = false;

@@ -3,7 +3,7 @@
 //! Measured on the 52 blendshape coefficients (the ARKit set; Grishchenko et al., "Blendshapes GHUM", 2023), which
 //! the network reads from landmarks freed of head position: their spread over two seconds.
 
-use super::{FaceObservation, FaceSignal, Family, Reading, ln, seconds};
+use super::{FaceObservation, FaceSignal, Family, Reading, ln, seconds, trim};
 use crate::analysis::calibration::Calibration;
 use crate::analysis::models::BLENDSHAPES;
 use std::collections::VecDeque;
@@ -68,11 +68,7 @@ impl FaceSignal for Expression {
         }
         let now = seen.blendshapes?;
         self.samples.push_back((seen.pts, f64::from(seen.mesh.interocular()), *now));
-        while self.samples.len() > MAX_SAMPLES
-            || self.samples.front().is_some_and(|s| seconds(s.0, seen.pts) > WINDOW)
-        {
-            self.samples.pop_front();
-        }
+        trim(&mut self.samples, MAX_SAMPLES, |s| seconds(s.0, seen.pts) > WINDOW);
         let cover = seconds(self.samples.front()?.0, seen.pts) / WINDOW;
         if self.samples.len() < 8 || cover < 0.8 {
             return None;

@@ -4,7 +4,7 @@
 //! reading and information processing", 1998). Measured: spread and steps of the irises in units of the eye's width,
 //! head motion removed by the eye corners, over two seconds.
 
-use super::{FaceObservation, FaceSignal, Family, Reading, ln, seconds};
+use super::{FaceObservation, FaceSignal, Family, Reading, ln, seconds, trim};
 use crate::analysis::calibration::Calibration;
 use std::collections::VecDeque;
 
@@ -86,11 +86,7 @@ impl FaceSignal for Gaze {
             return None;
         }
         self.samples.push_back(sample);
-        while self.samples.len() > MAX_SAMPLES
-            || self.samples.front().is_some_and(|s| seconds(s.pts, seen.pts) > WINDOW)
-        {
-            self.samples.pop_front();
-        }
+        trim(&mut self.samples, MAX_SAMPLES, |s| seconds(s.pts, seen.pts) > WINDOW);
         let cover = seconds(self.samples.front()?.pts, seen.pts) / WINDOW;
         if self.samples.len() < 8 || cover < 0.8 || seen.pose.yaw.abs() > 0.7 {
             return None;

@@ -24,6 +24,7 @@ use super::models::{BLENDSHAPES, MeshKind};
 use super::patch::Patch;
 use super::quality::Quality;
 use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 
 /// Kinds of attack that are weighed separately: a live-looking face speaks against a photo, but says nothing
 /// against a replayed recording of a live face.
@@ -136,6 +137,41 @@ pub fn face_signals() -> Vec<Box<dyn FaceSignal>> {
         Box::new(advection::Advection::default()),
         Box::new(shading::Shading::default()),
     ]
+}
+
+/// The last reading of a signal that judges less often than it sees.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    judged: Option<u64>,
+    reading: Option<Reading>,
+}
+
+impl Held {
+    /// Whether `every` seconds have passed at `pts` (ns) since it was last judged.
+    pub fn is_due(&self, pts: u64, every: f64) -> bool {
+        self.judged.is_none_or(|j| seconds(j, pts) >= every)
+    }
+
+    /// Holds what was judged at `pts`.
+    pub fn keep(&mut self, pts: u64, reading: Option<Reading>) {
+        *self = Self { judged: Some(pts), reading };
+    }
+
+    /// Holds nothing, until it is judged again when that is due.
+    pub fn hush(&mut self) {
+        self.reading = None;
+    }
+
+    pub fn reading(&self) -> Option<Reading> {
+        self.reading.clone()
+    }
+}
+
+/// Takes from the front of `past`, which is sorted by time, what is more than the newest `most` or is `old`.
+pub(crate) fn trim<T>(past: &mut VecDeque<T>, most: usize, old: impl Fn(&T) -> bool) {
+    while past.len() > most || past.front().is_some_and(&old) {
+        past.pop_front();
+    }
 }
 
 /// Seconds from `a` to `b` (ns), 0 if the clock went back.

@@ -6,7 +6,7 @@
 //! Fronthaler & Bigun, "Non-intrusive liveness detection by face images", IVC 2009, and of Anjos, Chakka & Marcel,
 //! "Motion-based counter-measures to photo attacks in face recognition", IET Biometrics 2014.
 
-use super::{FaceObservation, FaceSignal, Family, Reading, ln, seconds};
+use super::{FaceObservation, FaceSignal, Family, Reading, ln, seconds, trim};
 use crate::analysis::calibration::Calibration;
 use crate::analysis::geometry::{Model, Point, fit};
 use crate::analysis::mesh::{EYE_REGION, FaceMesh, LIPS, SURFACE};
@@ -206,14 +206,8 @@ impl FaceSignal for Planarity {
             self.pairs.push_back(pair);
         }
         self.history.push_back(Moment { pts: seen.pts, patch: seen.patch.clone(), spots });
-        while self.history.len() > MAX_HISTORY
-            || self
-                .history
-                .front()
-                .is_some_and(|m| seconds(m.pts, seen.pts) > LAGS[1] * (1.0 + LAG_TOLERANCE))
-        {
-            self.history.pop_front();
-        }
+        let oldest = LAGS[1] * (1.0 + LAG_TOLERANCE);
+        trim(&mut self.history, MAX_HISTORY, |m| seconds(m.pts, seen.pts) > oldest);
         while self.pairs.front().is_some_and(|p| seconds(p.pts, seen.pts) > WINDOW) {
             self.pairs.pop_front();
         }

@@ -4,7 +4,7 @@
 //! between face regions as liveness cue: Liu et al., "3D mask face anti-spoofing with remote photoplethysmography",
 //! ECCV 2016. A pulse is weak evidence (a good swap inherits its driver's), so the calibration keeps it on a short lead.
 
-use super::{FaceObservation, FaceSignal, Family, Reading, seconds};
+use super::{FaceObservation, FaceSignal, Family, Held, Reading, seconds};
 use crate::analysis::calibration::Calibration;
 use rustfft::num_complex::Complex;
 use rustfft::{Fft, FftPlanner};
@@ -34,8 +34,7 @@ pub const FEATURES: [&str; 3] = ["snr-forehead-db", "snr-cheeks-db", "agreement"
 #[derive(Default)]
 pub struct Pulse {
     samples: VecDeque<(u64, [[f32; 3]; 3])>,
-    judged: Option<u64>,
-    held: Option<Reading>,
+    held: Held,
     fft: Option<Arc<dyn Fft<f64>>>,
 }
 
@@ -68,20 +67,19 @@ impl FaceSignal for Pulse {
         }
         let span = seconds(self.samples.front()?.0, seen.pts);
         if span < 0.95 * WINDOW || (self.samples.len() as f64) < MIN_FPS * span {
-            self.held = None;
+            self.held.hush();
             return None;
         }
-        if self.judged.is_none_or(|j| seconds(j, seen.pts) >= EVERY) {
-            self.judged = Some(seen.pts);
-            self.held = self.judge(calibration, f64::from(seen.quality.overall()));
+        if self.held.is_due(seen.pts, EVERY) {
+            let reading = self.judge(calibration, f64::from(seen.quality.overall()));
+            self.held.keep(seen.pts, reading);
         }
-        self.held.clone()
+        self.held.reading()
     }
 
     fn interrupt(&mut self) {
         self.samples.clear();
-        self.held = None;
-        self.judged = None;
+        self.held = Held::default();
     }
 }
 

@@ -7,7 +7,7 @@
 //! linear function of yaw and pitch: skin colour and any light that brightens the whole face cancel in it. A face with
 //! baked-in shading answers too little, or by halves.
 
-use super::{FaceObservation, FaceSignal, Family, Reading, ln, seconds};
+use super::{FaceObservation, FaceSignal, Family, Reading, ln, seconds, trim};
 use crate::analysis::calibration::Calibration;
 use std::collections::VecDeque;
 
@@ -208,11 +208,7 @@ impl FaceSignal for Shading {
             return None;
         }
         self.samples.push_back(Sample::of(seen)?);
-        while self.samples.len() > MAX_SAMPLES
-            || self.samples.front().is_some_and(|s| seconds(s.pts, seen.pts) > WINDOW)
-        {
-            self.samples.pop_front();
-        }
+        trim(&mut self.samples, MAX_SAMPLES, |s| seconds(s.pts, seen.pts) > WINDOW);
         let cover = seconds(self.samples.front()?.pts, seen.pts) / WINDOW;
         if self.samples.len() < MIN_SAMPLES || cover < MIN_COVER {
             return None;

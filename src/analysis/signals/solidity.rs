@@ -12,7 +12,7 @@
 //! recording of a head that turned, shown on a screen, has the parallax of that head; so has what a network draws that
 //! has learned how heads turn.
 
-use super::{FaceObservation, FaceSignal, Family, Reading, ln, seconds};
+use super::{FaceObservation, FaceSignal, Family, Held, Reading, ln, seconds, trim};
 use crate::analysis::calibration::Calibration;
 use crate::analysis::mesh::FaceMesh;
 use crate::analysis::models::MeshKind;
@@ -229,8 +229,7 @@ impl Measured {
 pub struct Solidity {
     shapes: VecDeque<Shape>,
     last: Option<u64>,
-    judged: Option<u64>,
-    held: Option<Reading>,
+    held: Held,
 }
 
 impl Solidity {
@@ -273,27 +272,22 @@ impl FaceSignal for Solidity {
         if self.shapes.back().is_none_or(|s| seconds(s.pts, seen.pts) >= STEP) {
             self.shapes.push_back(Shape::of(seen.pts, seen.mesh)?);
         }
-        while self.shapes.len() > MAX_SHAPES
-            || self.shapes.front().is_some_and(|s| seconds(s.pts, seen.pts) > WINDOW)
-        {
-            self.shapes.pop_front();
-        }
+        trim(&mut self.shapes, MAX_SHAPES, |s| seconds(s.pts, seen.pts) > WINDOW);
         let cover = seconds(self.shapes.front()?.pts, seen.pts) / WINDOW;
         if self.shapes.len() < MIN_SHAPES || cover < MIN_COVER {
             return None;
         }
-        if self.judged.is_none_or(|j| seconds(j, seen.pts) >= EVERY) {
-            self.judged = Some(seen.pts);
-            self.held = self.judge(seen, calibration);
+        if self.held.is_due(seen.pts, EVERY) {
+            let reading = self.judge(seen, calibration);
+            self.held.keep(seen.pts, reading);
         }
-        self.held.clone()
+        self.held.reading()
     }
 
     fn interrupt(&mut self) {
         self.shapes.clear();
         self.last = None;
-        self.judged = None;
-        self.held = None;
+        self.held = Held::default();
     }
 }
 

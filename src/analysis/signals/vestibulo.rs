@@ -12,7 +12,7 @@
 //! estimated and taken out, and where it is most of the motion nothing is said. Who looks about without fixing anything
 //! has a low gain too; it is the whole of the features that is judged, not the gain.
 
-use super::{FaceObservation, FaceSignal, Family, Reading, ln, seconds};
+use super::{FaceObservation, FaceSignal, Family, Held, Reading, ln, seconds, trim};
 use crate::analysis::calibration::Calibration;
 use std::collections::VecDeque;
 
@@ -239,8 +239,7 @@ impl Answer {
 #[derive(Debug, Default)]
 pub struct Vestibulo {
     samples: VecDeque<Sample>,
-    judged: Option<u64>,
-    held: Option<Reading>,
+    held: Held,
 }
 
 impl Vestibulo {
@@ -361,25 +360,20 @@ impl FaceSignal for Vestibulo {
         if self.samples.back().is_none_or(|s| seconds(s.pts, seen.pts) >= STEP) {
             self.samples.push_back(sample);
         }
-        while self.samples.len() > MAX_SAMPLES
-            || self.samples.front().is_some_and(|s| seconds(s.pts, seen.pts) > WINDOW)
-        {
-            self.samples.pop_front();
-        }
+        trim(&mut self.samples, MAX_SAMPLES, |s| seconds(s.pts, seen.pts) > WINDOW);
         if seconds(self.samples.front()?.pts, seen.pts) < MIN_COVER * WINDOW {
             return None;
         }
-        if self.judged.is_none_or(|j| seconds(j, seen.pts) >= EVERY) {
-            self.judged = Some(seen.pts);
-            self.held = self.judge(seen, calibration);
+        if self.held.is_due(seen.pts, EVERY) {
+            let reading = self.judge(seen, calibration);
+            self.held.keep(seen.pts, reading);
         }
-        self.held.clone()
+        self.held.reading()
     }
 
     fn interrupt(&mut self) {
         self.samples.clear();
-        self.judged = None;
-        self.held = None;
+        self.held = Held::default();
     }
 }
 
