@@ -6,18 +6,19 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use gstdeepfake::analysis::calibration::Calibration;
-use gstdeepfake::analysis::chain::{Chain, Face};
-use gstdeepfake::analysis::crop::FaceBox;
-use gstdeepfake::analysis::fingerprint::{Fingerprint, Print};
-use gstdeepfake::analysis::frame::{Colour, FrameView, PixelFormat, Plane};
-use gstdeepfake::analysis::memory::Memory;
-use gstdeepfake::analysis::models::{
+use gstdeepfake::analysis::engine::profile::Profile;
+use gstdeepfake::analysis::evidence::calibration::Calibration;
+use gstdeepfake::analysis::face::chain::{Chain, Face};
+use gstdeepfake::analysis::face::models::{
     BLENDSHAPE_POINTS, BLENDSHAPES, DetectorOutput, DetectorRange, FaceModels, MeshKind, MeshOutput,
-    NetworkInput, NetworkOutput,
 };
-use gstdeepfake::analysis::network::NetworkSpec;
-use gstdeepfake::analysis::profile::Profile;
+use gstdeepfake::analysis::networks::crop::FaceBox;
+use gstdeepfake::analysis::networks::look::{Shown, Viewer};
+use gstdeepfake::analysis::networks::memory::Memory;
+use gstdeepfake::analysis::networks::models::{NetworkInput, NetworkModels, NetworkOutput};
+use gstdeepfake::analysis::networks::spec::NetworkSpec;
+use gstdeepfake::analysis::pixels::fingerprint::{Fingerprint, Print};
+use gstdeepfake::analysis::pixels::frame::{Colour, FrameView, PixelFormat, Plane};
 use gstdeepfake::analysis::signals::repeat::Repeat;
 use gstdeepfake::analysis::signals::{FaceObservation, face_signals};
 use gstdeepfake::inference::{Config, FaceModelSet, Wanted};
@@ -164,7 +165,9 @@ impl FaceModels for Made {
         }
         Ok(())
     }
+}
 
+impl NetworkModels for Made {
     fn networks(&self) -> &[Arc<NetworkSpec>] {
         &[]
     }
@@ -314,7 +317,8 @@ fn networks(face: Option<&Face>, (pts, data): (u64, Vec<u8>)) {
     };
     let specs = models.networks().to_vec();
     let mut chain = Chain::new(models, Profile::Balanced.chain(1, 40.0), None);
-    let shown = FaceBox::of(&face.mesh, face.pose);
+    let mut viewer = Viewer::default();
+    let place = FaceBox::of(&face.mesh, face.pose);
     // The opposite of a network is not run.
     for (index, spec) in specs.iter().enumerate().filter(|(_, s)| s.opposite_of.is_none()) {
         let (mut cost, mut memory) = (Cost::default(), spec.memory.map(Memory::new));
@@ -322,10 +326,12 @@ fn networks(face: Option<&Face>, (pts, data): (u64, Vec<u8>)) {
             let pts = pts + run * 100_000_000;
             let mut planes = Vec::new();
             let view = view(&data, W, H, &mut planes);
+            let shown = Shown { frame: &view, face, place: &place, pts };
+            let mut look = || viewer.look(&mut chain, index, shown, memory.as_mut()).unwrap();
             if run < 10 {
-                chain.look(index, &view, face, &shown, memory.as_mut(), pts).unwrap();
+                look();
             } else {
-                cost.time(|| chain.look(index, &view, face, &shown, memory.as_mut(), pts).unwrap());
+                cost.time(look);
             }
         }
         cost.print(&spec.name, spec.per_second);

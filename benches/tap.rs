@@ -244,8 +244,8 @@ fn attach_alone() {
 
 /// Where the rest goes: reading the picture, when it lies in a cache and when it does not.
 fn fingerprint_alone(pictures: &[gst::Buffer], info: &gst_video::VideoInfo) {
-    use gstdeepfake::analysis::fingerprint::Fingerprint;
-    use gstdeepfake::analysis::frame::{Colour, FrameView, PixelFormat, Plane};
+    use gstdeepfake::analysis::pixels::fingerprint::Fingerprint;
+    use gstdeepfake::analysis::pixels::frame::{Colour, FrameView, PixelFormat, Plane};
     let (mut cold, mut hot, mut maps) = (Costs::default(), Costs::default(), Costs::default());
     let time = |costs: &mut Costs, work: &mut dyn FnMut()| {
         let start = Instant::now();

@@ -3,7 +3,7 @@
 //!
 //! An application calls [`parse`] on every bus message. `docs/metadata.md` describes the fields.
 
-use crate::analysis::verdict::{Alert, AlertKind, SCHEMA_VERSION, State, Verdict};
+use crate::analysis::judgement::verdict::{Alert, AlertKind, SCHEMA_VERSION, State, Verdict};
 use crate::provenance::report::SourceReport;
 pub use crate::structure::Error;
 use crate::structure::{

@@ -5,7 +5,8 @@
 //! The region-of-interest metas are a courtesy to elements that know those (encoders, other overlays): their
 //! parameters are lost in scaling, so the truth is never kept there.
 
-use crate::analysis::verdict::{NormRect, Verdict};
+use crate::analysis::judgement::verdict::Verdict;
+use crate::analysis::pixels::rect::NormRect;
 pub use crate::structure::Error;
 use crate::structure::{NONE, time};
 use gst::meta::CustomMeta;

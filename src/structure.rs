@@ -3,8 +3,10 @@
 //!
 //! Reading trusts nothing: a structure may come from another plugin, another version, or a mistake.
 
-use crate::analysis::provenance::{Class, Source};
-use crate::analysis::verdict::{Condition, Evidence, NormRect, SCHEMA_VERSION, State, TrackVerdict, Verdict};
+use crate::analysis::evidence::Evidence;
+use crate::analysis::judgement::verdict::{Condition, SCHEMA_VERSION, State, TrackVerdict, Verdict};
+use crate::analysis::pixels::rect::NormRect;
+use crate::analysis::source::provenance::{Class, Source};
 use glib::value::{FromValue, ValueTypeChecker};
 use gstreamer as gst;
 

@@ -1,6 +1,6 @@
 //! From GStreamer's frames to the analysis' view of them.
 
-use crate::analysis::frame::{Colour, FrameError, FrameView, Matrix, PixelFormat, Plane};
+use crate::analysis::pixels::frame::{Colour, FrameError, FrameView, Matrix, PixelFormat, Plane};
 use gst_video::prelude::*;
 use gst_video::{VideoColorMatrix, VideoColorRange, VideoFormat, VideoFrameRef, VideoInfo};
 use gstreamer as gst;

@@ -8,7 +8,7 @@ mod cases;
 mod tree;
 
 use cases::{cameras, facts, fakes, on_usb};
-use gstdeepfake::analysis::provenance::{Class, FINDING_CAP, Finding, Outcome, Weighed, weigh};
+use gstdeepfake::analysis::source::provenance::{Class, FINDING_CAP, Finding, Outcome, Weighed, weigh};
 use gstdeepfake::provenance::device::{CHECKS, DeviceFacts, check, inspect};
 use gstdeepfake::provenance::v4l2::{Format, Node};
 use proptest::prelude::*;

@@ -3,24 +3,24 @@
 // The lint exempts test functions only, not the helpers beside them.
 #![allow(clippy::unwrap_used)]
 
-use gstdeepfake::analysis::calibration::Calibration;
-use gstdeepfake::analysis::chain::ChainError;
-use gstdeepfake::analysis::crop::{Channels, CropSpec, Order, Pixels};
+use gstdeepfake::analysis::bundle::{History, replay};
+use gstdeepfake::analysis::engine::ignored::Ignored;
+use gstdeepfake::analysis::engine::profile::Profile;
+use gstdeepfake::analysis::engine::sampler::Phase;
 use gstdeepfake::analysis::engine::{Engine, EngineConfig, Outcome};
-use gstdeepfake::analysis::evidence::{History, replay};
-use gstdeepfake::analysis::fingerprint::Fingerprint;
-use gstdeepfake::analysis::frame::{Colour, FrameView, PixelFormat, Plane};
-use gstdeepfake::analysis::ignored::Ignored;
-use gstdeepfake::analysis::models::{
-    BLENDSHAPE_POINTS, BLENDSHAPES, DetectorOutput, DetectorRange, FaceModels, LANDMARKS, MeshKind,
-    MeshOutput, NetworkInput, NetworkOutput,
+use gstdeepfake::analysis::evidence::Family;
+use gstdeepfake::analysis::evidence::calibration::Calibration;
+use gstdeepfake::analysis::face::chain::ChainError;
+use gstdeepfake::analysis::face::models::{
+    BLENDSHAPE_POINTS, BLENDSHAPES, DetectorOutput, DetectorRange, FaceModels, MeshKind, MeshOutput,
 };
-use gstdeepfake::analysis::network::{NetworkSpec, ScoreSpec};
-use gstdeepfake::analysis::profile::Profile;
-use gstdeepfake::analysis::provenance::Source;
-use gstdeepfake::analysis::sampler::Phase;
-use gstdeepfake::analysis::signals::Family;
-use gstdeepfake::analysis::verdict::{AlertKind, Condition, State};
+use gstdeepfake::analysis::judgement::verdict::{AlertKind, Condition, State};
+use gstdeepfake::analysis::networks::crop::{Channels, CropSpec, Order, Pixels};
+use gstdeepfake::analysis::networks::models::{LANDMARKS, NetworkInput, NetworkModels, NetworkOutput};
+use gstdeepfake::analysis::networks::spec::{NetworkSpec, ScoreSpec};
+use gstdeepfake::analysis::pixels::fingerprint::Fingerprint;
+use gstdeepfake::analysis::pixels::frame::{Colour, FrameView, PixelFormat, Plane};
+use gstdeepfake::analysis::source::provenance::Source;
 use ndarray::ArrayView4;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -119,7 +119,9 @@ impl FaceModels for Fake {
         out.fill(0.1);
         Ok(())
     }
+}
 
+impl NetworkModels for Fake {
     fn networks(&self) -> &[Arc<NetworkSpec>] {
         &self.1
     }

@@ -8,7 +8,7 @@ mod common;
 
 use common::{Rig, element, init, stat};
 use gst::prelude::*;
-use gstdeepfake::analysis::verdict::AlertKind;
+use gstdeepfake::analysis::judgement::verdict::AlertKind;
 use gstdeepfake::evidence::account::Account;
 use gstdeepfake::evidence::verify::{examine, verify};
 use gstdeepfake::message::{DeepfakeMessage, EvidenceMessage};

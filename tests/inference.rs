@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
-use gstdeepfake::analysis::models::{
+use gstdeepfake::analysis::face::models::{
     BLENDSHAPES, DetectorOutput, DetectorRange, FaceModels, MeshKind, MeshOutput,
 };
 use gstdeepfake::inference::registry::{self, Placement};

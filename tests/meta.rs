@@ -7,9 +7,11 @@
 use gst::prelude::*;
 use gst_check::Harness;
 use gst_video::VideoRegionOfInterestMeta;
-use gstdeepfake::analysis::verdict::{
-    Alert, AlertKind, Condition, Evidence, NormRect, SCHEMA_VERSION, State, TrackVerdict, Verdict,
+use gstdeepfake::analysis::evidence::Evidence;
+use gstdeepfake::analysis::judgement::verdict::{
+    Alert, AlertKind, Condition, SCHEMA_VERSION, State, TrackVerdict, Verdict,
 };
+use gstdeepfake::analysis::pixels::rect::NormRect;
 use gstdeepfake::message::{
     self, AlertMessage, DeepfakeMessage, EvidenceMessage, Header, SummaryMessage, VerdictMessage,
 };

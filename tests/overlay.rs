@@ -5,7 +5,9 @@
 
 use gst_check::Harness;
 use gst_video::prelude::*;
-use gstdeepfake::analysis::verdict::{Condition, Evidence, NormRect, State, TrackVerdict, Verdict};
+use gstdeepfake::analysis::evidence::Evidence;
+use gstdeepfake::analysis::judgement::verdict::{Condition, State, TrackVerdict, Verdict};
+use gstdeepfake::analysis::pixels::rect::NormRect;
 use gstdeepfake::meta;
 use gstreamer as gst;
 use gstreamer_check as gst_check;

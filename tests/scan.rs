@@ -6,7 +6,7 @@ mod common;
 
 use common::frames::random_bytes;
 use common::program::{self, FPS, noise};
-use gstdeepfake::analysis::provenance::Class;
+use gstdeepfake::analysis::source::provenance::Class;
 use gstdeepfake::batch::{self, Event, Ground, Item, Label, Outcome, Record, Settings, Source};
 use serde_json::Value;
 use std::path::{Path, PathBuf};

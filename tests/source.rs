@@ -7,8 +7,8 @@
 // Clippy lets tests unwrap, but not the helpers beside them.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use gstdeepfake::analysis::fingerprint::Fingerprint;
-use gstdeepfake::analysis::provenance::{Class, Weighed};
+use gstdeepfake::analysis::pixels::fingerprint::Fingerprint;
+use gstdeepfake::analysis::source::provenance::{Class, Weighed};
 use gstdeepfake::analysis::source::{Cadence, Origin};
 use gstdeepfake::recorded::Reader;
 use std::sync::Mutex;

@@ -1,8 +1,8 @@
 //! Marks of encoders in access units of H.264 and H.265, and in tags.
 #![no_main]
 
-use gstdeepfake::analysis::provenance::Class;
 use gstdeepfake::analysis::source::bitstream::{findings, mark_of_tag, marks_in_access_unit};
+use gstdeepfake::analysis::source::provenance::Class;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

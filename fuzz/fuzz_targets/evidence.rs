@@ -1,7 +1,7 @@
 //! The log of alerts and the traces of a bundle, which somebody may have changed.
 #![no_main]
 
-use gstdeepfake::analysis::evidence::replay;
+use gstdeepfake::analysis::bundle::replay;
 use gstdeepfake::evidence::account::read_traces;
 use gstdeepfake::evidence::chain::{Chain, open};
 use libfuzzer_sys::fuzz_target;

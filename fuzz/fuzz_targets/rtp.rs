@@ -1,7 +1,7 @@
 //! Packets of RTP and RTCP, in any order: the first byte of each says which, the second how long it is.
 #![no_main]
 
-use gstdeepfake::analysis::rtp::{RtpHeader, RtpWatch, sender_report};
+use gstdeepfake::analysis::source::rtp::{RtpHeader, RtpWatch, sender_report};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

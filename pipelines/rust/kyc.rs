@@ -7,7 +7,7 @@
 //! Exit status: 0 accepted, 1 rejected, 2 error, 3 referred.
 
 use gst::prelude::*;
-use gstdeepfake::analysis::verdict::{AlertKind, Condition, State, Verdict};
+use gstdeepfake::analysis::judgement::verdict::{AlertKind, Condition, State, Verdict};
 use gstdeepfake::message::{self, DeepfakeMessage, VerdictMessage};
 use gstdeepfake::meta;
 use gstreamer as gst;

@@ -5,7 +5,7 @@
 //! Exit status: 0 no alert, 1 alerts, 2 a file could not be scanned.
 
 use gst::prelude::*;
-use gstdeepfake::analysis::verdict::AlertKind;
+use gstdeepfake::analysis::judgement::verdict::AlertKind;
 use gstdeepfake::message::{self, DeepfakeMessage};
 use gstreamer as gst;
 use std::error::Error;

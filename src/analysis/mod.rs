@@ -1,37 +1,24 @@
 //! Pure logic: no GStreamer, no ONNX Runtime, no clock, no I/O. Time comes in as nanoseconds.
 //!
-//! The way of a frame: [`frame`] -> [`chain`] ([`detector`], [`tracker`], [`align`], [`mesh`], [`quality`]) ->
-//! [`signals`] -> [`cusum`] -> [`alert`] -> [`verdict`]; [`engine`] leads it.
+//! The rooms, in the order of a frame's way. A room imports only rooms that stand above it in this list; `tests/house.rs`
+//! holds it to that.
 
-pub mod alert;
-pub mod align;
-pub mod calibration;
-pub mod chain;
-pub mod challenge;
-pub mod crop;
-pub mod cusum;
-pub mod detector;
-pub mod engine;
+pub mod pixels;
+
+pub mod face;
+
 pub mod evidence;
-pub mod fingerprint;
-pub mod frame;
-pub mod geometry;
-pub mod ignored;
-pub mod memory;
-pub mod mesh;
-pub mod models;
-pub mod network;
-pub mod parts;
-pub mod patch;
-pub mod profile;
-pub mod provenance;
-pub mod quality;
-pub mod region;
-pub mod rtp;
-pub mod sampler;
+
+pub mod networks;
+
 pub mod signals;
+
 pub mod source;
-mod texture;
-pub mod tracker;
-pub mod verdict;
-mod watch;
+
+pub mod judgement;
+
+pub mod challenge;
+
+pub mod bundle;
+
+pub mod engine;

@@ -1,7 +1,8 @@
 //! From the element's messages to what is kept of a recording, in bounded memory however long it is.
 
 use super::record::{AlertNote, Ground, Moment, Scanned};
-use crate::analysis::verdict::{AlertKind, Evidence, Verdict};
+use crate::analysis::evidence::Evidence;
+use crate::analysis::judgement::verdict::{AlertKind, Verdict};
 use crate::message::{AlertMessage, DeepfakeMessage, Header};
 use std::collections::BTreeMap;
 
@@ -181,7 +182,7 @@ fn merge(first: &mut Moment, second: &Moment) {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::analysis::verdict::{Alert, Condition, State, TrackVerdict};
+    use crate::analysis::judgement::verdict::{Alert, Condition, State, TrackVerdict};
     use crate::message::VerdictMessage;
     use proptest::prelude::*;
 

@@ -4,7 +4,7 @@ use super::collect::Collector;
 use super::inputs::Source;
 use super::record::{ModelScore, Outcome};
 use super::running::{Broken, Running, hear};
-use crate::analysis::verdict::Condition;
+use crate::analysis::judgement::verdict::Condition;
 use crate::lock::lock;
 use crate::meta;
 use crate::provenance::recorded::Recorded;

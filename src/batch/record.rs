@@ -1,8 +1,8 @@
 //! What is kept of a recording: one line of the results.
 
 use super::play::Settings;
+use crate::analysis::judgement::verdict::{Condition, State};
 use crate::analysis::source::signed::Signed;
-use crate::analysis::verdict::{Condition, State};
 use crate::provenance::recorded::SourceNote;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

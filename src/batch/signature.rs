@@ -2,7 +2,7 @@
 
 use super::play::Settings;
 use super::record::Scanned;
-use crate::analysis::provenance::Outcome;
+use crate::analysis::source::provenance::Outcome;
 use crate::analysis::source::signed::judge;
 use crate::provenance::signed::{check_anchors, read};
 use std::path::Path;

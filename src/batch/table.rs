@@ -4,7 +4,7 @@ use super::evaluated::Comparison;
 use super::models::ModelEvaluation;
 use super::record::{Ground, Outcome, Record};
 use super::shown::tame;
-use crate::analysis::verdict::State;
+use crate::analysis::judgement::verdict::State;
 use crate::evaluation::intervals::{Interval, Rate};
 use crate::evaluation::{Area, Evaluation, Pairs};
 use anstyle::{AnsiColor, Style};

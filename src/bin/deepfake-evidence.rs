@@ -2,7 +2,7 @@
 
 use anstyle::{AnsiColor, Style};
 use clap::{Parser, Subcommand};
-use gstdeepfake::analysis::verdict::AlertKind;
+use gstdeepfake::analysis::judgement::verdict::AlertKind;
 use gstdeepfake::evidence::chain::Ground;
 use gstdeepfake::evidence::verify::{Examined, Finding, examine, verify};
 use gstdeepfake::evidence::{self, LOG};

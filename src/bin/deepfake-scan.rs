@@ -1,7 +1,7 @@
 //! `deepfake-scan`: recorded streams in, verdicts and a report out.
 
 use clap::{Parser, ValueEnum};
-use gstdeepfake::analysis::profile::Profile;
+use gstdeepfake::analysis::engine::profile::Profile;
 use gstdeepfake::batch::{
     self, Comparison, Error, Event, Item, Outcome, Record, Results, SCHEMA_VERSION, Settings,
 };

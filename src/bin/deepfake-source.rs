@@ -2,7 +2,7 @@
 
 use clap::{Parser, ValueEnum};
 use gst::prelude::*;
-use gstdeepfake::analysis::provenance::Outcome;
+use gstdeepfake::analysis::source::provenance::Outcome;
 use gstdeepfake::message::{DeepfakeMessage, parse};
 use gstdeepfake::provenance::device::{self, Roots};
 use gstdeepfake::provenance::identity::Identity;

@@ -2,13 +2,13 @@
 //! and for looking closely. Runs the analysis directly, as `deepfakedetect mode=sync` does.
 
 use clap::{Parser, ValueEnum};
-use gstdeepfake::analysis::calibration::Calibration;
+use gstdeepfake::analysis::engine::profile::Profile;
+use gstdeepfake::analysis::engine::sampler::{Grid, Phase};
 use gstdeepfake::analysis::engine::{Engine, EngineConfig};
-use gstdeepfake::analysis::fingerprint::Fingerprint;
-use gstdeepfake::analysis::frame::{Colour, FrameView, PixelFormat, Plane};
-use gstdeepfake::analysis::models::MeshKind;
-use gstdeepfake::analysis::profile::Profile;
-use gstdeepfake::analysis::sampler::{Grid, Phase};
+use gstdeepfake::analysis::evidence::calibration::Calibration;
+use gstdeepfake::analysis::face::models::MeshKind;
+use gstdeepfake::analysis::pixels::fingerprint::Fingerprint;
+use gstdeepfake::analysis::pixels::frame::{Colour, FrameView, PixelFormat, Plane};
 use gstdeepfake::inference::{Config, FaceModelSet, Wanted};
 use gstdeepfake::recorded::Reader;
 use serde_json::json;

@@ -39,7 +39,7 @@ pub struct Heard {
 #[derive(Clone, Debug, Default)]
 pub struct Played {
     pub alerts: Vec<Heard>,
-    pub worst_state: Option<crate::analysis::verdict::State>,
+    pub worst_state: Option<crate::analysis::judgement::verdict::State>,
     pub worst_risk: f64,
     pub frames_analysed: u64,
     /// Of the stream, seconds.
@@ -135,7 +135,9 @@ fn delay(mode: Mode, pipeline: &gst::Pipeline, message: &DeepfakeMessage) -> f64
 
 fn note(played: &mut Played, message: &DeepfakeMessage, delay: f64) {
     match message {
-        DeepfakeMessage::Alert(m) if m.alert.kind == crate::analysis::verdict::AlertKind::Raised => {
+        DeepfakeMessage::Alert(m)
+            if m.alert.kind == crate::analysis::judgement::verdict::AlertKind::Raised =>
+        {
             played.alerts.push(Heard {
                 at: seconds(m.header.stream_time.or(Some(m.alert.pts))),
                 delay,

@@ -1,7 +1,7 @@
 //! What a person sees while a clip is judged: one line a second, alerts as they come.
 
-use crate::analysis::verdict::AlertKind;
-use crate::analysis::verdict::{Condition, Evidence, State, Verdict};
+use crate::analysis::evidence::Evidence;
+use crate::analysis::judgement::verdict::{AlertKind, Condition, State, Verdict};
 use crate::message::{AlertMessage, SummaryMessage, VerdictMessage};
 use anstyle::{AnsiColor, Style};
 

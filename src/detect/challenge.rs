@@ -1,4 +1,4 @@
-//! Challenges at the element: the action signal and the events that open one, the desk between the threads, and what
+//! Challenges at the element: the action signal and the events that open one, the controller between the threads, and what
 //! the application is told. What is judged, and how, is [`crate::analysis::challenge`].
 //!
 //! All times are the stream's: without buffers no deadline passes, and a stopped stream has none.
@@ -6,8 +6,8 @@
 use super::imp::Detect;
 use super::shared::Moment;
 use crate::analysis::challenge::draws::ENOUGH;
-use crate::analysis::challenge::{Desk, Draws, Frame, Kind, Reason, Refusal, Report, Request, State};
-use crate::analysis::sampler::CHALLENGE_INTERVAL;
+use crate::analysis::challenge::{Controller, Draws, Frame, Kind, Reason, Refusal, Report, Request, State};
+use crate::analysis::engine::sampler::CHALLENGE_INTERVAL;
 use crate::lock::lock;
 use crate::message::CHALLENGE;
 use glib::value::FromValue;
@@ -20,10 +20,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Stands for "no time".
 const NONE: u64 = u64::MAX;
 
-/// The desk, and what the streaming thread must know of it without its lock.
+/// The controller, and what the streaming thread must know of it without its lock.
 #[derive(Debug)]
 pub struct Challenges {
-    desk: Mutex<Desk>,
+    controller: Mutex<Controller>,
     /// PTS from which the open challenge is overdue.
     due: AtomicU64,
     /// PTS of the newest buffer.
@@ -35,7 +35,7 @@ pub struct Challenges {
 impl Default for Challenges {
     fn default() -> Self {
         Self {
-            desk: Mutex::default(),
+            controller: Mutex::default(),
             due: AtomicU64::new(NONE),
             now: AtomicU64::new(NONE),
             frame: AtomicU64::new(0),
@@ -44,11 +44,11 @@ impl Default for Challenges {
 }
 
 impl Challenges {
-    /// Uses the desk for a moment. Nothing is posted and nothing is waited for inside.
-    fn with<T>(&self, use_it: impl FnOnce(&mut Desk) -> T) -> T {
-        let mut desk = lock(&self.desk);
-        let result = use_it(&mut desk);
-        self.due.store(desk.due().unwrap_or(NONE), Ordering::Release);
+    /// Uses the controller for a moment. Nothing is posted and nothing is waited for inside.
+    fn with<T>(&self, use_it: impl FnOnce(&mut Controller) -> T) -> T {
+        let mut controller = lock(&self.controller);
+        let result = use_it(&mut controller);
+        self.due.store(controller.due().unwrap_or(NONE), Ordering::Release);
         result
     }
 
@@ -58,7 +58,7 @@ impl Challenges {
         if pts <= self.due.load(Ordering::Acquire) {
             return None;
         }
-        self.with(|desk| desk.overdue(pts))
+        self.with(|controller| controller.overdue(pts))
     }
 
     /// The stream's frame rate, as far as the caps tell.
@@ -69,9 +69,9 @@ impl Challenges {
     /// A frame was analysed; `pace` is the least distance of two that the budget allows. The result that it brings.
     pub fn observe(&self, frame: &Frame<'_>, pace: u64) -> Option<Report> {
         let pace = pace.max(self.frame.load(Ordering::Acquire));
-        self.with(|desk| {
-            desk.set_pace(pace);
-            desk.observe(frame)
+        self.with(|controller| {
+            controller.set_pace(pace);
+            controller.observe(frame)
         })
     }
 
@@ -85,17 +85,17 @@ impl Challenges {
         if now == NONE {
             return Err(Refusal::NotRunning);
         }
-        self.with(|desk| desk.open(request, now, draws))
+        self.with(|controller| controller.open(request, now, draws))
     }
 
     /// Ends what is open, for a reason that is not in the pictures.
     pub fn cancel(&self, why: Reason) -> Option<Report> {
-        self.with(|desk| desk.cancel(why))
+        self.with(|controller| controller.cancel(why))
     }
 
     fn void(&self, epoch: u64, why: Reason) -> Option<Report> {
         self.now.store(NONE, Ordering::Release);
-        self.with(|desk| desk.void(epoch, why))
+        self.with(|controller| controller.void(epoch, why))
     }
 }
 

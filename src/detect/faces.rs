@@ -1,9 +1,9 @@
 //! The newest faces, small: kept only if `evidence-thumbnails` asks for pictures beside the numbers.
 
-use crate::analysis::crop::{CropSpec, Cropper, FaceBox, Filter, Outside, Shape};
-use crate::analysis::frame::FrameView;
-use crate::analysis::region::RegionReader;
-use crate::analysis::verdict::Verdict;
+use crate::analysis::judgement::verdict::Verdict;
+use crate::analysis::networks::crop::{CropSpec, Cropper, FaceBox, Filter, Outside, Shape};
+use crate::analysis::pixels::frame::FrameView;
+use crate::analysis::pixels::region::RegionReader;
 use crate::evidence::bundle::Face;
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -4,7 +4,7 @@ use super::Detect;
 use super::evidence::Recorder;
 use super::shared::{Moment, Shared};
 use crate::analysis::challenge::Report;
-use crate::analysis::verdict::{Alert, AlertKind, Condition, State, Verdict};
+use crate::analysis::judgement::verdict::{Alert, AlertKind, Condition, State, Verdict};
 use crate::evidence::chain::Ground;
 use crate::message::{
     AlertMessage, ChallengeMessage, DeepfakeMessage, Header, SummaryMessage, VerdictMessage,

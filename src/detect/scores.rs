@@ -1,8 +1,8 @@
 //! The account of what networks that watch a face said: kept by network, for statistics.
 
 use crate::analysis::engine::Score;
-use crate::analysis::network::NetworkSpec;
-use crate::analysis::signals::Family;
+use crate::analysis::evidence::Family;
+use crate::analysis::networks::spec::NetworkSpec;
 use crate::lock::lock;
 use gstreamer as gst;
 use std::sync::{Arc, Mutex};

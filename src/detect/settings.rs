@@ -1,6 +1,6 @@
 //! What the user set, and the defaults.
 
-use crate::analysis::profile::Profile;
+use crate::analysis::engine::profile::Profile;
 use crate::inference::Provider;
 use std::path::PathBuf;
 

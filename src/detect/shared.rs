@@ -5,9 +5,9 @@ use super::mailbox::Mailbox;
 use super::scores::Scores;
 use super::settings::Settings;
 use super::stats::{Counters, Timings, bump};
-use crate::analysis::fingerprint::Print;
-use crate::analysis::provenance::Source;
-use crate::analysis::verdict::{Condition, Verdict};
+use crate::analysis::judgement::verdict::{Condition, Verdict};
+use crate::analysis::pixels::fingerprint::Print;
+use crate::analysis::source::provenance::Source;
 use crate::meta::Prepared;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use gstreamer as gst;
@@ -197,7 +197,7 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::fingerprint::{CELLS, Fingerprint};
+    use crate::analysis::pixels::fingerprint::{CELLS, Fingerprint};
 
     #[test]
     fn a_verdict_grows_stale_but_a_failure_stays_one() {

@@ -1,6 +1,6 @@
 //! Counters and timings of one element, cheap to write and read at any time.
 
-use crate::analysis::chain::{Meter, Stage};
+use crate::analysis::face::meter::{Meter, Stage};
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -4,8 +4,8 @@
 use super::shared::{Job, Moment, Published, Shared};
 use super::stats::bump;
 use crate::analysis::challenge::Report;
-use crate::analysis::fingerprint::Fingerprint;
-use crate::analysis::sampler::Grid;
+use crate::analysis::engine::sampler::Grid;
+use crate::analysis::pixels::fingerprint::Fingerprint;
 use crate::meta;
 use crate::view;
 use gst_video::{VideoFrameRef, VideoInfo};

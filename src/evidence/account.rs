@@ -3,8 +3,9 @@
 
 use super::chain::Ground;
 use super::{Error, TRACES};
-use crate::analysis::evidence::{Entry, FamilySum, Frame, Recording, Standing};
-use crate::analysis::verdict::{Alert, State};
+use crate::analysis::bundle::{Entry, Frame, Recording, Standing};
+use crate::analysis::judgement::step::FamilySum;
+use crate::analysis::judgement::verdict::{Alert, State};
 use crate::inference::Digest;
 use crate::provenance::report::SourceReport;
 use serde::{Deserialize, Serialize};

@@ -4,7 +4,7 @@
 //! the whole line before it. Whoever changes a line changes a digest that two lines carry; whoever takes one out leaves a
 //! line that follows nothing. Only the newest lines can be taken away unseen, unless their digest is known elsewhere.
 
-use crate::analysis::verdict::AlertKind;
+use crate::analysis::judgement::verdict::AlertKind;
 use crate::inference::Digest;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -3,11 +3,12 @@
 use super::account::{Ran, Threshold};
 use super::bundle::{Case, Face};
 use super::chain::Ground;
-use crate::analysis::alert::Judge;
-use crate::analysis::cusum::threshold;
-use crate::analysis::evidence::{Entry, Frame, History, Said, Step};
-use crate::analysis::signals::{Family, Reading};
-use crate::analysis::verdict::{Alert, AlertKind, Condition, Evidence, Verdict};
+use crate::analysis::bundle::{Entry, Frame, History};
+use crate::analysis::evidence::{Evidence, Family, Reading};
+use crate::analysis::judgement::alert::Judge;
+use crate::analysis::judgement::cusum::threshold;
+use crate::analysis::judgement::step::{Said, Step};
+use crate::analysis::judgement::verdict::{Alert, AlertKind, Condition, Verdict};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -3,9 +3,9 @@
 use super::Error;
 use super::bundle::Case;
 use super::chain::Ground;
-use crate::analysis::evidence::Entry;
-use crate::analysis::signals::Family;
-use crate::analysis::verdict::Condition;
+use crate::analysis::bundle::Entry;
+use crate::analysis::evidence::Family;
+use crate::analysis::judgement::verdict::Condition;
 use crate::plotting;
 use plotters::coord::Shift;
 use plotters::prelude::*;

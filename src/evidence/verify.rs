@@ -3,9 +3,9 @@
 use super::account::{self, Account};
 use super::chain::{Ground, Record};
 use super::{EVIDENCE, Error, LOG, PARTIAL, POLICY, TRACES, is_plain_name, log};
-use crate::analysis::cusum;
-use crate::analysis::evidence::{Replay, replay};
-use crate::analysis::verdict::AlertKind;
+use crate::analysis::bundle::{Replay, replay};
+use crate::analysis::judgement::cusum;
+use crate::analysis::judgement::verdict::AlertKind;
 use crate::inference::Digest;
 use crate::provenance::policy::Policy;
 use serde::Serialize;

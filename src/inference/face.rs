@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use ndarray::ArrayView4;
 
-use crate::analysis::models::{
+use crate::analysis::face::models::{
     BLENDSHAPE_POINTS, BLENDSHAPES, DetectorOutput, DetectorRange, FaceModels, MeshKind, MeshOutput,
-    NetworkInput, NetworkOutput,
 };
-use crate::analysis::network::NetworkSpec;
+use crate::analysis::networks::models::{NetworkInput, NetworkModels, NetworkOutput};
+use crate::analysis::networks::spec::NetworkSpec;
 
 use super::environment::{self, Runtime};
 use super::error::{Error, ErrorKind};
@@ -295,7 +295,9 @@ impl FaceModels for FaceModelSet {
         }
         Ok(())
     }
+}
 
+impl NetworkModels for FaceModelSet {
     fn networks(&self) -> &[Arc<NetworkSpec>] {
         &self.specs
     }

@@ -3,11 +3,12 @@
 
 use std::collections::HashSet;
 
-use crate::analysis::crop::{Channels, Order, Pixels};
-use crate::analysis::memory::MemorySpec;
-use crate::analysis::models::LANDMARKS;
-use crate::analysis::network::{NetworkSpec, ScoreSpec};
-use crate::analysis::signals::{Family, face_signals};
+use crate::analysis::evidence::Family;
+use crate::analysis::networks::crop::{Channels, Order, Pixels};
+use crate::analysis::networks::memory::MemorySpec;
+use crate::analysis::networks::models::LANDMARKS;
+use crate::analysis::networks::spec::{NetworkSpec, ScoreSpec};
+use crate::analysis::signals::face_signals;
 
 use super::manifest::{ModelEntry, TensorSpec};
 

@@ -1,7 +1,7 @@
 //! Tests of `face_signal.rs`: one good entry, and a table of ways to spoil it.
 
 use super::*;
-use crate::analysis::crop::{CropSpec, Filter, Outside, Shape};
+use crate::analysis::networks::crop::{CropSpec, Filter, Outside, Shape};
 use crate::inference::watcher::manifests;
 use crate::inference::{Error, ErrorKind, Manifest};
 use std::path::Path;

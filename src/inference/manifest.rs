@@ -12,8 +12,8 @@ use super::digest::Digest;
 use super::error::{Error, ErrorKind};
 use super::face_signal;
 use super::keys;
-use crate::analysis::crop::CropSpec;
-use crate::analysis::network::NetworkCalibration;
+use crate::analysis::networks::crop::CropSpec;
+use crate::analysis::networks::spec::NetworkCalibration;
 
 pub use super::role::Role;
 pub use super::tensors::{DType, Preprocessing, TensorSpec};

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::analysis::models::{LANDMARKS, NetworkInput, NetworkOutput};
-use crate::analysis::network::NetworkSpec;
+use crate::analysis::networks::models::{LANDMARKS, NetworkInput, NetworkOutput};
+use crate::analysis::networks::spec::NetworkSpec;
 
 use super::environment::Runtime;
 use super::error::{Error, ErrorKind};

@@ -1,10 +1,7 @@
 //! `deepfake-challenge`: what the person is asked to do, and how it ended. `docs/challenges.md` describes the fields.
 
 use super::{Header, read_header, with_header};
-use crate::analysis::challenge::dot::Waypoint;
-use crate::analysis::challenge::flash::Colour;
-use crate::analysis::challenge::turn::{Direction, Step};
-use crate::analysis::challenge::{Kind, Reason, Report, State, Task};
+use crate::analysis::challenge::{Colour, Direction, Kind, Reason, Report, State, Step, Task, Waypoint};
 use crate::structure::{Error, array, c_text, field, inner, named};
 use gstreamer as gst;
 use serde::{Deserialize, Serialize};

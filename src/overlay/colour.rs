@@ -1,6 +1,6 @@
 //! Colours: those of the states, and how RGB becomes the sample values of a frame.
 
-use crate::analysis::verdict::State;
+use crate::analysis::judgement::verdict::State;
 
 /// Red, green, blue; 0..=255, sRGB primaries.
 pub type Rgb = [u8; 3];

@@ -214,7 +214,7 @@ impl Overlay {
     fn draw(
         &self,
         buffer: &mut gst::Buffer,
-        verdict: &crate::analysis::verdict::Verdict,
+        verdict: &crate::analysis::judgement::verdict::Verdict,
     ) -> Result<(), gst::FlowError> {
         let settings = *lock(&self.settings);
         let mut state = lock(&self.state);

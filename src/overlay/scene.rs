@@ -6,7 +6,8 @@
 use super::canvas::Rect;
 use super::colour::{AMBER, BLACK, GREEN, GREY, RED, Rgb, WHITE, of_state, text_on};
 use super::font;
-use crate::analysis::verdict::{Condition, Evidence, State, TrackVerdict, Verdict};
+use crate::analysis::evidence::Evidence;
+use crate::analysis::judgement::verdict::{Condition, State, TrackVerdict, Verdict};
 
 /// One thing to draw; later ones cover earlier ones.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,7 +1,7 @@
 //! What the scene says in each state: the words, the colours, and that nothing unknown is green.
 
 use super::*;
-use crate::analysis::verdict::NormRect;
+use crate::analysis::pixels::rect::NormRect;
 use proptest::prelude::*;
 
 const ALL: Options = Options { boxes: true, max_reasons: 3, status: true };

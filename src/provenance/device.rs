@@ -8,7 +8,7 @@
 
 use super::known::{self, Driver};
 use super::{sysfs, v4l2};
-use crate::analysis::provenance::{Class, Finding};
+use crate::analysis::source::provenance::{Class, Finding};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

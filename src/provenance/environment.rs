@@ -1,6 +1,6 @@
 //! The machine: opt-in, because it speaks of the host rather than of the stream, and only where the camera is.
 
-use crate::analysis::provenance::{Class, Finding};
+use crate::analysis::source::provenance::{Class, Finding};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -71,7 +71,7 @@ fn container(root: &Path) -> Finding {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::analysis::provenance::Outcome;
+    use crate::analysis::source::provenance::Outcome;
 
     #[test]
     fn a_machine_is_described_by_its_files() {

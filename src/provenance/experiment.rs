@@ -4,7 +4,7 @@
 use super::controls::{Controls, Touch};
 use super::hand::Hand;
 use super::timed::TimedError;
-use crate::analysis::provenance::Finding;
+use crate::analysis::source::provenance::Finding;
 use crate::analysis::source::response::{self, Answer, CHECK, PAIRS, Quantity, Scale, Step, Trace};
 use std::io;
 use std::time::Duration;

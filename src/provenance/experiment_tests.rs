@@ -2,7 +2,7 @@
 
 use super::super::controls::Range;
 use super::*;
-use crate::analysis::provenance::{Class, Outcome};
+use crate::analysis::source::provenance::{Class, Outcome};
 use crate::analysis::source::response::Sample;
 use crate::lock::lock;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};

@@ -4,7 +4,7 @@
 //! them: `v4l2src` reads a webcam and a loopback device alike. So a camera interface weighs little by itself.
 
 use super::walk::{Origin, factory};
-use crate::analysis::provenance::{Class, Finding};
+use crate::analysis::source::provenance::{Class, Finding};
 use gst::prelude::*;
 use gstreamer as gst;
 use serde::{Deserialize, Serialize};
@@ -294,7 +294,7 @@ pub fn clean(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::provenance::weigh;
+    use crate::analysis::source::provenance::weigh;
     use proptest::prelude::*;
 
     fn named(factory: &str, inside: &[&str]) -> Identity {

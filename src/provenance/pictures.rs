@@ -2,9 +2,9 @@
 //! for the monitor's thread to look at, or whoever looks at pictures anyway shows them ([`Forensics::see`]).
 
 use super::walk::{Origin, factory};
-use crate::analysis::fingerprint::{Fingerprint, Print};
-use crate::analysis::frame::FrameView;
-use crate::analysis::provenance::Finding;
+use crate::analysis::pixels::fingerprint::{Fingerprint, Print};
+use crate::analysis::pixels::frame::FrameView;
+use crate::analysis::source::provenance::Finding;
 use crate::analysis::source::response::{Sample, Trace};
 use crate::analysis::source::{self, Coding, SourceForensics};
 use crate::lock::lock;

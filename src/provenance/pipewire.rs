@@ -2,7 +2,7 @@
 
 use super::identity::{clean, text_property};
 use super::timed::Timed;
-use crate::analysis::provenance::{Class, Finding};
+use crate::analysis::source::provenance::{Class, Finding};
 use gstreamer as gst;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -182,7 +182,7 @@ mod tests {
         let (facts, findings) = look(DUMP.as_bytes(), Some("40"));
         assert!(facts.is_empty() && findings[0].injection > 0.0, "a node that is no camera");
         let (_, findings) = look(b"[{\"id\": -1}]", None);
-        assert_eq!(findings[0].outcome, crate::analysis::provenance::Outcome::NotReadable);
+        assert_eq!(findings[0].outcome, crate::analysis::source::provenance::Outcome::NotReadable);
     }
 
     #[test]

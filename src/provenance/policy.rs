@@ -4,7 +4,7 @@
 //! an `[allow]` list that is there must be met by what it speaks of.
 
 use super::report::SourceReport;
-use crate::analysis::provenance::Class;
+use crate::analysis::source::provenance::Class;
 use crate::analysis::source::signed::{Made, Signature, UNREAD};
 use serde::Deserialize;
 use std::ops::Range;

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::analysis::provenance::Finding;
+use crate::analysis::source::provenance::Finding;
 use crate::provenance::identity::Identity;
 use proptest::prelude::*;
 use std::collections::BTreeMap;

@@ -3,10 +3,10 @@
 
 use super::identity::Identity;
 use super::walk::Origin;
-use crate::analysis::provenance::{Class, Finding};
-use crate::analysis::rtp::RtpWatch;
 use crate::analysis::source::Timing;
 use crate::analysis::source::bitstream::{self, Mark, mark_of_tag, marks_in_access_unit};
+use crate::analysis::source::provenance::{Class, Finding};
+use crate::analysis::source::rtp::RtpWatch;
 use crate::lock::lock;
 use gst::prelude::*;
 use gstreamer as gst;

@@ -1,7 +1,7 @@
 //! What is known of one source, as it leaves the process.
 
 use super::identity::Identity;
-use crate::analysis::provenance::{Class, Finding, Outcome, Source, weigh};
+use crate::analysis::source::provenance::{Class, Finding, Outcome, Source, weigh};
 use crate::analysis::source::signed;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};

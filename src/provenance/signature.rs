@@ -3,7 +3,7 @@
 use super::signed::{SignedError, read};
 use super::timed::{Asked, TimedError};
 use super::walk::{Origin, factory};
-use crate::analysis::provenance::Finding;
+use crate::analysis::source::provenance::Finding;
 use crate::analysis::source::signed::{CHECK, Signed, UNREAD, judge};
 use gst::prelude::*;
 use gstreamer as gst;

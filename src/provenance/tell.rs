@@ -2,7 +2,8 @@
 
 use super::policy::{OnViolation, Policy, PolicyError};
 use super::report::SourceReport;
-use crate::analysis::verdict::{Alert, AlertKind, Evidence};
+use crate::analysis::evidence::Evidence;
+use crate::analysis::judgement::verdict::{Alert, AlertKind};
 use crate::message::{AlertMessage, DeepfakeMessage, Header, ProvenanceMessage};
 use gst::prelude::*;
 use gstreamer as gst;

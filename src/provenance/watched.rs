@@ -9,7 +9,7 @@ use super::signature::SignatureOf;
 use super::timed::Timed;
 use super::walk::Origin;
 use super::webrtc;
-use crate::analysis::provenance::Finding;
+use crate::analysis::source::provenance::Finding;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

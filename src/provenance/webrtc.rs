@@ -4,7 +4,7 @@
 //! agreed upon, a path that was found. No address and no name of a machine is read.
 
 use super::walk::factory;
-use crate::analysis::provenance::{Class, Finding};
+use crate::analysis::source::provenance::{Class, Finding};
 use crate::lock::lock;
 use glib::prelude::*;
 use gstreamer as gst;

@@ -2,7 +2,7 @@
 
 use super::identity::Identity;
 use super::report::SourceReport;
-use crate::analysis::provenance::{Class, Finding, Outcome};
+use crate::analysis::source::provenance::{Class, Finding, Outcome};
 use crate::message::{Header, PROVENANCE, ProvenanceMessage, read_header, with_header};
 use crate::structure::{Error, array, c_text, field, inner, named};
 use gstreamer as gst;

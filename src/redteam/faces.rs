@@ -1,10 +1,10 @@
 //! Where the faces are, for forgeries: the project's own detector and mesh, run once over a recording and kept.
 
 use super::error::{Error, Result};
-use crate::analysis::chain::Chain;
-use crate::analysis::frame::{Colour, FrameView, Matrix, PixelFormat, Plane};
-use crate::analysis::mesh::{FaceMesh, SURFACE};
-use crate::analysis::profile::Profile;
+use crate::analysis::engine::profile::Profile;
+use crate::analysis::face::chain::Chain;
+use crate::analysis::face::mesh::{FaceMesh, SURFACE};
+use crate::analysis::pixels::frame::{Colour, FrameView, Matrix, PixelFormat, Plane};
 use crate::inference::{Config, FaceModelSet, Wanted};
 use crate::lock::lock;
 use crate::recorded::{Frame, StreamInfo};
@@ -37,7 +37,7 @@ impl Networks {
         let config = Config { wanted, candidate_dirs: beside(), ..Config::default() };
         let models = FaceModelSet::load(&config).map_err(|e| Error::Faces(e.to_string()))?;
         let chain = Profile::Thorough.chain(MAX_FACES, MIN_FACE);
-        let chain = crate::analysis::chain::ChainConfig { blendshapes: false, ..chain };
+        let chain = crate::analysis::face::chain::ChainConfig { blendshapes: false, ..chain };
         Ok(Self(Chain::new(models, chain, None)))
     }
 }

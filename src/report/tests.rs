@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::{Input, render};
-use crate::analysis::verdict::{Condition, State};
+use crate::analysis::judgement::verdict::{Condition, State};
 use crate::batch::{
     AlertNote, Ground, Label, Moment, Outcome, Record, SCHEMA_VERSION, Scanned, Settings, clips, compare,
 };

@@ -2,7 +2,7 @@
 
 use super::Error;
 use super::plots::{GREY, GRID, RED, picture};
-use crate::analysis::verdict::{Condition, State};
+use crate::analysis::judgement::verdict::{Condition, State};
 use crate::batch::{Moment, Scanned};
 use plotters::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};

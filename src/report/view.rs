@@ -1,7 +1,7 @@
 //! What the page shows, as texts: the template only sets them.
 
 use super::{Error, Input, plots, timeline};
-use crate::analysis::verdict::State;
+use crate::analysis::judgement::verdict::State;
 use crate::batch::{Comparison, Ground, Outcome, Record, Scanned, tame};
 use crate::evaluation::intervals::{Interval, Rate};
 use crate::evaluation::{Area, Evaluation};

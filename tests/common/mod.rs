@@ -5,7 +5,7 @@
 
 use gst::prelude::*;
 use gst_check::Harness;
-use gstdeepfake::analysis::verdict::Verdict;
+use gstdeepfake::analysis::judgement::verdict::Verdict;
 use gstdeepfake::inference::{Manifest, library};
 use gstdeepfake::message::{self, DeepfakeMessage};
 use gstdeepfake::meta;

@@ -4,7 +4,7 @@
 use crate::common::child::{in_child, is_child};
 use crate::common::{PATIENCE, Rig, element, face_models, init, onnxruntime, verdict};
 use gst::prelude::*;
-use gstdeepfake::analysis::verdict::Condition;
+use gstdeepfake::analysis::judgement::verdict::Condition;
 use gstdeepfake::inference::Digest;
 use gstdeepfake::message::DeepfakeMessage;
 use gstreamer as gst;

@@ -5,7 +5,7 @@ use crate::common::child::{in_child, is_child, wait_for_threads};
 use crate::common::gate::Gate;
 use crate::common::{Rig, element, face_models, frames, onnxruntime, stat, verdict};
 use gst::prelude::*;
-use gstdeepfake::analysis::models::MeshKind;
+use gstdeepfake::analysis::face::models::MeshKind;
 use gstdeepfake::inference::{Config, FaceModelSet, Wanted};
 use gstdeepfake::message::DeepfakeMessage;
 use gstreamer as gst;
@@ -206,7 +206,7 @@ fn sharing() {
     }
     assert_eq!(counts(&ours), alone, "and lets them go");
     // Still in working order.
-    use gstdeepfake::analysis::models::FaceModels as _;
+    use gstdeepfake::analysis::face::models::FaceModels as _;
     let input = ndarray::Array4::<f32>::zeros((1, 256, 256, 3));
     ours.mesh(MeshKind::V2, input.view(), &mut Default::default()).unwrap();
 }

@@ -3,7 +3,7 @@
 use crate::common::gate::Gate;
 use crate::common::{Rig, accounted, frames, stat, verdict};
 use gst::prelude::*;
-use gstdeepfake::analysis::verdict::Condition;
+use gstdeepfake::analysis::judgement::verdict::Condition;
 use gstdeepfake::message::DeepfakeMessage;
 use gstreamer as gst;
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 
 use crate::common::{Rig, stat};
 use gst::prelude::*;
-use gstdeepfake::analysis::verdict::{AlertKind, Condition, State};
+use gstdeepfake::analysis::judgement::verdict::{AlertKind, Condition, State};
 use gstdeepfake::message::{AlertMessage, DeepfakeMessage, SummaryMessage, VerdictMessage};
 use gstreamer as gst;
 

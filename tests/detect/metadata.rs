@@ -3,7 +3,7 @@
 use crate::common::{Rig, element, verdict};
 use gst::prelude::*;
 use gst_video::VideoRegionOfInterestMeta;
-use gstdeepfake::analysis::verdict::Condition;
+use gstdeepfake::analysis::judgement::verdict::Condition;
 use gstdeepfake::meta;
 use gstreamer as gst;
 use gstreamer_video as gst_video;

@@ -2,7 +2,7 @@
 
 use crate::common::{Rig, stat, verdict};
 use gst::prelude::*;
-use gstdeepfake::analysis::verdict::Condition;
+use gstdeepfake::analysis::judgement::verdict::Condition;
 use gstreamer as gst;
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::common::{PATIENCE, Rig, init, onnxruntime, real_models_and_clip, verdict};
 use gst::prelude::*;
-use gstdeepfake::analysis::verdict::Verdict;
+use gstdeepfake::analysis::judgement::verdict::Verdict;
 use gstdeepfake::message::{self, DeepfakeMessage};
 use gstdeepfake::meta;
 use gstreamer as gst;

@@ -2,8 +2,8 @@
 
 use super::{Rig, Scene, forgery};
 use gstdeepfake::analysis::engine::{Outcome, Trace};
-use gstdeepfake::analysis::provenance::Source;
-use gstdeepfake::analysis::verdict::Evidence;
+use gstdeepfake::analysis::evidence::Evidence;
+use gstdeepfake::analysis::source::provenance::Source;
 
 /// A face that stands still, freezes, and comes from a suspicious source, under a network that takes it for a swap.
 fn run(ignored: &str) -> (f64, Vec<Outcome>, Vec<Trace>) {

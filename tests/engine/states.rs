@@ -2,9 +2,9 @@
 
 use super::{Rig, Scene, forgery};
 use gstdeepfake::analysis::engine::Outcome;
-use gstdeepfake::analysis::provenance::Source;
-use gstdeepfake::analysis::tracker::REUNION_NS;
-use gstdeepfake::analysis::verdict::{Alert, AlertKind, Condition, State};
+use gstdeepfake::analysis::face::tracker::REUNION_NS;
+use gstdeepfake::analysis::judgement::verdict::{Alert, AlertKind, Condition, State};
+use gstdeepfake::analysis::source::provenance::Source;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use std::collections::BTreeSet;

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
-use gstdeepfake::analysis::models::{FaceModels as _, MeshKind, MeshOutput};
+use gstdeepfake::analysis::face::models::{FaceModels as _, MeshKind, MeshOutput};
 use gstdeepfake::inference::{Config, Digest, ErrorKind, FaceModelSet, library, runtime_info};
 use ndarray::Array4;
 

@@ -3,7 +3,7 @@
 use crate::common::{Rig, face_models};
 use crate::{Entry, folder};
 use gst::prelude::*;
-use gstdeepfake::analysis::verdict::Evidence;
+use gstdeepfake::analysis::evidence::Evidence;
 use gstdeepfake::message::DeepfakeMessage;
 use gstreamer as gst;
 use std::path::Path;

@@ -4,7 +4,7 @@
 use crate::common::{Rig, element, verdict};
 use crate::{Entry, folder};
 use gst::prelude::*;
-use gstdeepfake::analysis::verdict::Condition;
+use gstdeepfake::analysis::judgement::verdict::Condition;
 use gstreamer as gst;
 use std::path::Path;
 

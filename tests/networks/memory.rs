@@ -2,11 +2,11 @@
 
 use crate::common::{face_models, onnxruntime};
 use crate::{Entry, folder};
-use gstdeepfake::analysis::chain::{Chain, Face};
-use gstdeepfake::analysis::crop::FaceBox;
-use gstdeepfake::analysis::frame::{Colour, FrameView, PixelFormat, Plane};
-use gstdeepfake::analysis::memory::Memory;
-use gstdeepfake::analysis::profile::Profile;
+use gstdeepfake::analysis::engine::profile::Profile;
+use gstdeepfake::analysis::face::chain::{Chain, Face};
+use gstdeepfake::analysis::networks::crop::FaceBox;
+use gstdeepfake::analysis::networks::memory::Memory;
+use gstdeepfake::analysis::pixels::frame::{Colour, FrameView, PixelFormat, Plane};
 use gstdeepfake::inference::{Config, FaceModelSet, Provider};
 
 const W: usize = 320;

@@ -3,13 +3,13 @@
 
 use crate::common::{face_models, onnxruntime};
 use crate::{Entry, folder};
-use gstdeepfake::analysis::chain::{Chain, Face};
-use gstdeepfake::analysis::crop::FaceBox;
-use gstdeepfake::analysis::frame::{Colour, FrameView, PixelFormat, Plane};
-use gstdeepfake::analysis::models::MeshKind;
-use gstdeepfake::analysis::parts::Part;
-use gstdeepfake::analysis::profile::Profile;
-use gstdeepfake::analysis::signals::network::Look;
+use gstdeepfake::analysis::engine::profile::Profile;
+use gstdeepfake::analysis::face::chain::{Chain, Face};
+use gstdeepfake::analysis::face::models::MeshKind;
+use gstdeepfake::analysis::networks::crop::FaceBox;
+use gstdeepfake::analysis::networks::look::Look;
+use gstdeepfake::analysis::networks::parts::Part;
+use gstdeepfake::analysis::pixels::frame::{Colour, FrameView, PixelFormat, Plane};
 use gstdeepfake::inference::{Config, FaceModelSet, Provider};
 
 const W: usize = 320;

@@ -4,8 +4,8 @@ use super::{Heard, pipeline};
 use crate::common::child::launch_element;
 use crate::common::{PATIENCE, face_models, init, onnxruntime, verdict};
 use gst::prelude::*;
-use gstdeepfake::analysis::provenance::Class;
-use gstdeepfake::analysis::verdict::AlertKind;
+use gstdeepfake::analysis::judgement::verdict::AlertKind;
+use gstdeepfake::analysis::source::provenance::Class;
 use gstreamer as gst;
 use std::path::{Path, PathBuf};
 

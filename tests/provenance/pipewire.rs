@@ -1,7 +1,7 @@
 //! PipeWire, where it can be run without a desktop: the daemon, a session manager and a virtual camera of our own.
 
 use crate::common::root;
-use gstdeepfake::analysis::provenance::Class;
+use gstdeepfake::analysis::source::provenance::Class;
 use gstdeepfake::provenance::report::SourceReport;
 use std::process::Command;
 

@@ -3,7 +3,7 @@
 use super::{Heard, JPEG_RTP, pipeline};
 use crate::common::{PATIENCE, free_port};
 use gst::prelude::*;
-use gstdeepfake::analysis::provenance::{Class, Finding, Outcome};
+use gstdeepfake::analysis::source::provenance::{Class, Finding, Outcome};
 use gstreamer as gst;
 use gstreamer_app as gst_app;
 

@@ -5,7 +5,7 @@ use crate::common::init;
 use c2pa::settings::Settings;
 use c2pa::{Builder, Context, EphemeralSigner, Signer};
 use gst::prelude::*;
-use gstdeepfake::analysis::provenance::{Class, Finding, Outcome};
+use gstdeepfake::analysis::source::provenance::{Class, Finding, Outcome};
 use gstdeepfake::analysis::source::signed::{CHECK, Made, Signature, judge};
 use gstdeepfake::provenance::policy::Policy;
 use gstdeepfake::provenance::report::SourceReport;

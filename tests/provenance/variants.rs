@@ -4,7 +4,7 @@
 use super::{Heard, JPEG_RTP, pipeline};
 use crate::common::{PATIENCE, free_port, root};
 use gst::prelude::*;
-use gstdeepfake::analysis::provenance::Class;
+use gstdeepfake::analysis::source::provenance::Class;
 use gstreamer as gst;
 use gstreamer_app as gst_app;
 use std::path::Path;

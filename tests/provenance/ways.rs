@@ -3,7 +3,7 @@
 use super::{Heard, JPEG_RTP, pipeline, reports_of};
 use crate::common::{PATIENCE, free_port, init, root};
 use gst::prelude::*;
-use gstdeepfake::analysis::provenance::{Class, Outcome};
+use gstdeepfake::analysis::source::provenance::{Class, Outcome};
 use gstdeepfake::provenance::report::SourceReport;
 use gstreamer as gst;
 

@@ -4,7 +4,7 @@ use super::{Heard, pipeline};
 use crate::common::{PATIENCE, init};
 use glib::Value;
 use gst::prelude::*;
-use gstdeepfake::analysis::provenance::{Class, Outcome};
+use gstdeepfake::analysis::source::provenance::{Class, Outcome};
 use gstdeepfake::provenance::report::SourceReport;
 use gstreamer as gst;
 

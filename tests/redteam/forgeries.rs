@@ -1,6 +1,6 @@
 //! Forgeries on made pictures, with faces that a test puts where it likes.
 
-use gstdeepfake::analysis::mesh::{EYE_REGION, FaceMesh, LEFT_EYE, LIPS, OVAL, RIGHT_EYE};
+use gstdeepfake::analysis::face::mesh::{EYE_REGION, FaceMesh, LEFT_EYE, LIPS, OVAL, RIGHT_EYE};
 use gstdeepfake::recorded::{Frame, StreamInfo};
 use gstdeepfake::redteam::run::load;
 use gstdeepfake::redteam::*;

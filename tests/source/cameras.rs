@@ -2,9 +2,9 @@
 
 use super::judge::Case;
 use super::{Make, chain};
-use gstdeepfake::analysis::provenance::Class;
+use gstdeepfake::analysis::pixels::rect::NormRect;
+use gstdeepfake::analysis::source::provenance::Class;
 use gstdeepfake::analysis::source::{Coding, Origin};
-use gstdeepfake::analysis::verdict::NormRect;
 use gstdeepfake::recorded::Frame;
 use gstdeepfake::redteam::sensor::{Clock, Isp, Pixels, Room, Sensor};
 

@@ -3,7 +3,7 @@
 use super::cameras::{self, Out, honest, shoot};
 use super::judge::{Case, Times};
 use super::{Make, chain};
-use gstdeepfake::analysis::provenance::Class;
+use gstdeepfake::analysis::source::provenance::Class;
 use gstdeepfake::analysis::source::{Coding, Origin, bitstream};
 use gstdeepfake::recorded::{Frame, Reader, StreamInfo};
 use gstdeepfake::redteam::sensor::{Clock, Isp, Pixels, Sensor};

@@ -1,10 +1,10 @@
 //! One variant, and what the checks make of it.
 
-use gstdeepfake::analysis::fingerprint::Fingerprint;
-use gstdeepfake::analysis::frame::{Colour, FrameView, PixelFormat, Plane};
-use gstdeepfake::analysis::provenance::{Finding, Outcome, Weighed, weigh};
+use gstdeepfake::analysis::pixels::fingerprint::Fingerprint;
+use gstdeepfake::analysis::pixels::frame::{Colour, FrameView, PixelFormat, Plane};
+use gstdeepfake::analysis::pixels::rect::NormRect;
+use gstdeepfake::analysis::source::provenance::{Finding, Outcome, Weighed, weigh};
 use gstdeepfake::analysis::source::{Origin, SourceForensics, Timing, bitstream};
-use gstdeepfake::analysis::verdict::NormRect;
 use gstdeepfake::recorded::Frame;
 
 /// Arrival and PTS, ns.

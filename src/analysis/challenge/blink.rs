@@ -3,9 +3,11 @@
 //! A photo cannot; a recording blinks when it blinks, once in some seconds, and seldom that often in a row. A live swap or
 //! reenactment passes on its driver's blinks: this says nothing against them.
 
+use super::draws::Draws;
+use super::report::Reason;
 use super::request::{Refusal, Request, within};
+use super::ruling::{Judge, REACTION, Ruling, millis};
 use super::sample::{Baseline, Sample};
-use super::{Draws, Judge, REACTION, Reason, Ruling, millis};
 
 /// Blinks that can be asked for, and that are drawn. One alone comes by itself.
 const COUNT: std::ops::RangeInclusive<u32> = 2..=6;

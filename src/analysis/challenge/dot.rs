@@ -4,21 +4,13 @@
 //! A photo's eyes stand, a recording's go another path. A live swap or reenactment passes on its driver's gaze, often
 //! badly: many generators draw eyes that look ahead.
 
+use super::draws::Draws;
+use super::report::Reason;
 use super::request::{Refusal, Request, within};
+use super::ruling::{Judge, REACTION, Ruling, millis};
 use super::sample::Sample;
+use super::task::Waypoint;
 use super::trace::{correlation, delays, smoothed, strength, without_line};
-use super::{Draws, Judge, REACTION, Reason, Ruling};
-use serde::{Deserialize, Serialize};
-
-/// Where the dot is at a time.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Waypoint {
-    /// Since it began to be shown, ms.
-    pub at_ms: u32,
-    /// 0 (left) to 1 (right) and 0 (top) to 1 (bottom) of the screen, as the person sees it.
-    pub x: f64,
-    pub y: f64,
-}
 
 /// Places that can be gone to, and how many are.
 const COUNT: std::ops::RangeInclusive<u32> = 5..=14;
@@ -133,7 +125,7 @@ impl Follow {
 
 impl Judge for Follow {
     fn see(&mut self, sample: &Sample) -> Option<Ruling> {
-        let now = super::millis(self.told, sample.pts);
+        let now = millis(self.told, sample.pts);
         if let Some([across, down]) = sample.gaze
             && self.times.len() < MOST
         {

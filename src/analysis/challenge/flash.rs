@@ -5,19 +5,13 @@
 //! hue (the ratios of red and blue to green): exposure control and shading change all three alike and drop out, white
 //! balance drifts slowly and is taken out as a line.
 
+use super::draws::Draws;
+use super::report::{Reason, State};
 use super::request::{Refusal, Request, within};
+use super::ruling::{Judge, Ruling, millis};
 use super::sample::Sample;
+use super::task::Colour;
 use super::trace::{correlation, delays, median, smoothed, strength, without_line};
-use super::{Draws, Judge, Reason, Ruling, State};
-use serde::{Deserialize, Serialize};
-
-/// What the whole screen shows for some time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Colour {
-    /// 0xRRGGBB, sRGB.
-    pub rgb: u32,
-    pub ms: u32,
-}
 
 /// Changes a second that no sequence may reach. WCAG 2.3.1 allows three flashes a second, and a flash is a pair of
 /// changes; here each single change counts as one.
@@ -162,7 +156,7 @@ impl Flash {
 
 impl Judge for Flash {
     fn see(&mut self, sample: &Sample) -> Option<Ruling> {
-        let now = super::millis(self.told, sample.pts);
+        let now = millis(self.told, sample.pts);
         if self.times.len() < MOST {
             self.times.push(now);
             for (trace, colour) in self.hue.iter_mut().zip(&sample.skin) {
@@ -182,8 +176,10 @@ impl Judge for Flash {
 
 #[cfg(test)]
 mod tests {
+    use super::super::draws::Draws;
     use super::super::draws::ENOUGH;
-    use super::super::{Draws, Kind, Task};
+    use super::super::report::Kind;
+    use super::super::task::Task;
     use super::*;
     use proptest::prelude::*;
 
@@ -219,7 +215,7 @@ mod tests {
         ) {
             let mut draws = Draws::new(bytes.as_slice().try_into().unwrap());
             let request = Request { count, step_ms, ..Request::new(Kind::Flash) };
-            match request.task(&mut draws) {
+            match super::super::controller::draw(&request, &mut draws) {
                 Ok(Task::Flash(colours)) => {
                     prop_assert!(colours.windows(2).all(|w| w[0].rgb != w[1].rgb));
                     // In any second that begins with a change: this one and those that follow it.

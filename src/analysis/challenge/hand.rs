@@ -4,9 +4,11 @@
 //! some frames. Judged here is that the face is hidden and comes back as often as asked; what a swap shows in between is
 //! for the networks that watch the face, and for a person who looks.
 
+use super::draws::Draws;
+use super::report::Reason;
 use super::request::{Refusal, Request, within};
+use super::ruling::{Judge, REACTION, Ruling, millis};
 use super::sample::{Baseline, CELLS, Sample, difference};
-use super::{Draws, Judge, REACTION, Reason, Ruling, millis};
 
 /// Passes that can be asked for, and that are drawn.
 const COUNT: std::ops::RangeInclusive<u32> = 1..=4;

@@ -1,7 +1,7 @@
 //! What an application asks for, and why it is refused.
 
-use super::draws::Draws;
-use super::{Kind, Task, blink, dot, flash, hand, turn};
+use super::report::Kind;
+use super::task::Task;
 use thiserror::Error;
 
 /// A challenge that is wished for. What is left open is drawn or has a default; see `docs/challenges.md`.
@@ -96,8 +96,8 @@ impl Request {
         }
     }
 
-    /// Checks what is asked for and draws what was left open.
-    pub(super) fn task(&self, draws: &mut Draws) -> Result<Task, Refusal> {
+    /// Checks what was asked for.
+    pub(super) fn check(&self) -> Result<(), Refusal> {
         let unknown = |name: &str, given: bool, kinds: &[Kind]| {
             if given && !kinds.contains(&self.kind) {
                 let what = format!("means nothing for `{}`; leave it out", self.kind);
@@ -109,14 +109,7 @@ impl Request {
         unknown("step-ms", self.step_ms.is_some(), &[Kind::Flash])?;
         unknown("max-delay-ms", self.max_delay_ms.is_some(), &[Kind::Flash, Kind::FollowDot])?;
         within("max-delay-ms", self.max_delay_ms, MAX_DELAY)?;
-        let drawn = match self.kind {
-            Kind::TurnHead => turn::draw(self, draws)?.map(Task::TurnHead),
-            Kind::FollowDot => dot::draw(self, draws)?.map(Task::FollowDot),
-            Kind::Blink => blink::draw(self, draws)?.map(Task::Blink),
-            Kind::Hand => hand::draw(self, draws)?.map(Task::Hand),
-            Kind::Flash => flash::draw(self, draws)?.map(Task::Flash),
-        };
-        drawn.ok_or_else(|| Refusal::Random("all are used up".into()))
+        Ok(())
     }
 
     /// Longest delay between showing and seeing, ms.
@@ -146,25 +139,5 @@ impl Request {
             return Err(Refusal::Parameter { name: "timeout-ms".into(), what });
         }
         Ok(timeout)
-    }
-}
-
-impl Kind {
-    /// The largest distance between two analysed pictures at which it can be judged, ns.
-    pub(super) const fn slowest(self) -> u64 {
-        match self {
-            Self::Blink | Self::Flash => 130_000_000,
-            Self::FollowDot | Self::Hand => 160_000_000,
-            Self::TurnHead => 210_000_000,
-        }
-    }
-
-    /// The share of the time that must have been watched for a failure to be one.
-    pub(super) const fn coverage(self) -> f64 {
-        match self {
-            // The mesh may lose a face that turns far; a hand hides it.
-            Self::TurnHead | Self::Hand => 0.5,
-            _ => 0.8,
-        }
     }
 }

@@ -1,9 +1,9 @@
 //! What a challenge looks at in one picture of one face, and how the face was before it was asked.
 
 use super::trace::median;
-use crate::analysis::chain::Face;
-use crate::analysis::mesh::Pose;
-use crate::analysis::patch::Patch;
+use crate::analysis::face::chain::Face;
+use crate::analysis::face::mesh::Pose;
+use crate::analysis::face::patch::Patch;
 use std::collections::VecDeque;
 
 /// Cells of [`Sample::detail`].
@@ -59,7 +59,7 @@ impl Sample {
 impl Patch {
     /// Root mean square of the fine detail in each of 8 x 8 cells; zeros for a patch without pixels.
     pub fn detail(&self) -> [f32; CELLS] {
-        const SIDE: usize = crate::analysis::patch::SIDE;
+        const SIDE: usize = crate::analysis::face::patch::SIDE;
         const CELL: usize = SIDE / 8;
         let mut sums = [0.0f32; CELLS];
         for (y, row) in self.pixels().chunks_exact(SIDE).enumerate() {

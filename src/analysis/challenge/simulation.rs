@@ -5,11 +5,13 @@
 
 #![allow(clippy::unwrap_used)]
 
-use super::desk::{Desk, Frame};
+use super::controller::{Controller, Frame, draw};
 use super::draws::{Draws, ENOUGH};
+use super::report::{Kind, Reason, Report, State};
+use super::request::Request;
 use super::sample::{CELLS, Sample};
-use super::{Kind, Reason, Report, Request, State, Task};
-use crate::analysis::mesh::Pose;
+use super::task::Task;
+use crate::analysis::face::mesh::Pose;
 
 /// Random numbers that are the same in every run: SplitMix64, Steele, Lea & Flood, OOPSLA 2014.
 pub(super) struct Chance(pub u64);
@@ -82,23 +84,23 @@ pub(super) fn play(
     chance: &mut Chance,
     scene: impl FnOnce(&Report, &mut Chance) -> Scene,
 ) -> Report {
-    let mut desk = Desk::default();
-    let look = |desk: &mut Desk, pts: u64, face: Option<Sample>| {
+    let mut controller = Controller::default();
+    let look = |controller: &mut Controller, pts: u64, face: Option<Sample>| {
         let faces: Vec<Sample> = face.into_iter().collect();
-        desk.observe(&Frame { epoch: 1, pts, faces: Some(&faces) })
+        controller.observe(&Frame { epoch: 1, pts, faces: Some(&faces) })
     };
     let step = (1e9 / fps) as u64;
     for i in (0..50).rev() {
-        assert!(look(&mut desk, START - i * step, Some(noisy(still(1), chance))).is_none());
+        assert!(look(&mut controller, START - i * step, Some(noisy(still(1), chance))).is_none());
     }
     let mut draws = chance.draws();
-    let issued = desk.open(request, START, &mut draws).unwrap();
+    let issued = controller.open(request, START, &mut draws).unwrap();
     let mut scene = scene(&issued, chance);
     for i in 1.. {
         // Cameras are not punctual.
         let pts = START + i * step + (chance.unit() * 0.2 * step as f64) as u64;
         let face = scene((pts - START) as f64 * 1e-6, chance);
-        if let Some(result) = look(&mut desk, pts, face) {
+        if let Some(result) = look(&mut controller, pts, face) {
             assert_eq!((result.nonce, result.track_id, result.epoch), (issued.nonce, 1, 1));
             assert!(pts <= issued.deadline + 2 * step, "late");
             return Report { nonce: String::new(), ..result };
@@ -198,7 +200,7 @@ fn flash() {
     }
     // Replayed: the light that an earlier challenge threw on the person.
     let replayed = passes("flash, answer to an earlier challenge", N, |chance| {
-        let earlier = request.task(&mut chance.draws()).unwrap();
+        let earlier = draw(&request, &mut chance.draws()).unwrap();
         let delay = chance.range(-500.0, 1_500.0);
         play(&request, 25.0, chance, |_, _| lit(earlier, 0.05, delay, 0.005))
     });
@@ -275,7 +277,7 @@ fn follow_dot() {
         assert!(passed >= least, "{what}: {passed}");
     }
     let replayed = passes("follow-dot, answer to an earlier challenge", N, |chance| {
-        let earlier = request.task(&mut chance.draws()).unwrap();
+        let earlier = draw(&request, &mut chance.draws()).unwrap();
         let delay = chance.range(-500.0, 1_500.0);
         play(&request, 25.0, chance, |_, _| following(earlier, delay, 1.0, 0.3))
     });

@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used)]
 
+use super::controller::draw;
+use super::report::{Kind, Reason, State};
+use super::request::Request;
 use super::simulation::{Chance, N, Scene, noisy, passes, play, still};
-use super::{Kind, Reason, Request, State, Task};
-use crate::analysis::mesh::Pose;
+use super::task::Task;
+use crate::analysis::face::mesh::Pose;
 
 /// A head that turns as asked. `skill`: how far beyond what was asked.
 fn turning(task: Task, reaction: f64, chance: &mut Chance) -> Scene {
@@ -52,7 +55,7 @@ fn turn_head() {
     });
     assert!(person >= 990, "{person}");
     let replayed = passes("turn-head, answer to an earlier challenge (1 of 16 is the same)", N, |chance| {
-        let earlier = request.task(&mut chance.draws()).unwrap();
+        let earlier = draw(&request, &mut chance.draws()).unwrap();
         play(&request, 15.0, chance, |_, chance| turning(earlier, 400.0, chance))
     });
     assert!((1..=120).contains(&replayed), "{replayed}");
@@ -145,7 +148,7 @@ fn blink() {
         assert!(passed <= 400, "{passed}");
     }
     let replayed = passes("blink, answer to an earlier challenge (1 of 4 is the same)", N, |chance| {
-        let earlier = request.task(&mut chance.draws()).unwrap();
+        let earlier = draw(&request, &mut chance.draws()).unwrap();
         play(&request, 25.0, chance, |_, chance| lids(answer(&earlier, chance)))
     });
     assert!((150..=350).contains(&replayed), "{replayed}");
@@ -194,7 +197,7 @@ fn hand() {
         assert!(passed >= 970, "{what}: {passed}");
     }
     let replayed = passes("hand, answer to an earlier challenge (1 of 3 is the same)", N, |chance| {
-        let earlier = request.task(&mut chance.draws()).unwrap();
+        let earlier = draw(&request, &mut chance.draws()).unwrap();
         play(&request, 15.0, chance, |_, chance| hidden(waves(&earlier, chance), false))
     });
     assert!((230..=430).contains(&replayed), "{replayed}");

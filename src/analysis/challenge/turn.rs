@@ -4,31 +4,12 @@
 //! anchor points and tear. A recording turns when it turns. What is judged here is whether the head turns as asked; how
 //! well the face holds meanwhile is for the networks that watch it.
 
+use super::draws::Draws;
+use super::report::Reason;
 use super::request::{Refusal, Request, within};
+use super::ruling::{Judge, REACTION, Ruling, millis};
 use super::sample::{Baseline, Sample};
-use super::{Draws, Judge, REACTION, Reason, Ruling, millis};
-use crate::analysis::verdict::names;
-use serde::{Deserialize, Serialize};
-use std::fmt;
-
-/// As the person sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Direction {
-    Left,
-    Right,
-    Up,
-    Down,
-}
-names!(Direction { Left => "left", Right => "right", Up => "up", Down => "down" });
-
-/// One turn.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Step {
-    pub direction: Direction,
-    /// At least so far, degrees.
-    pub angle: f64,
-}
+use super::task::{Direction, Step};
 
 /// Turns that can be asked for, and how many are.
 const COUNT: std::ops::RangeInclusive<u32> = 1..=4;

@@ -7,12 +7,13 @@
 //! technique", IJCAI 1981) says by how much the texture went elsewhere, and what is left then is flicker. The same
 //! measures along the side of the face, which a swap leaves alone, stand for noise, compression and the mesh's jitter.
 
-use super::{FaceObservation, FaceSignal, Family, Reading, ln, seconds, trim};
-use crate::analysis::calibration::Calibration;
-use crate::analysis::geometry::Point;
-use crate::analysis::mesh::{SURFACE, distance};
-use crate::analysis::patch::Patch;
-use crate::analysis::texture::{Local, Sums, block};
+use super::signal::{FaceObservation, FaceSignal};
+use crate::analysis::evidence::calibration::Calibration;
+use crate::analysis::evidence::{Family, Reading, ln, seconds, trim};
+use crate::analysis::face::mesh::{SURFACE, distance};
+use crate::analysis::face::patch::Patch;
+use crate::analysis::pixels::geometry::Point;
+use crate::analysis::signals::texture::{Local, Sums, block};
 use std::collections::VecDeque;
 
 /// Seconds over which pairs of frames are pooled.

@@ -1,11 +1,11 @@
 //! Tests of `advection.rs`: faces whose texture's motion is known to a fraction of a pixel.
 
 use super::*;
-use crate::analysis::align::Roi;
-use crate::analysis::mesh::{FaceMesh, Pose};
-use crate::analysis::models::MeshKind;
-use crate::analysis::patch::SIDE;
-use crate::analysis::quality::Quality;
+use crate::analysis::face::align::Roi;
+use crate::analysis::face::mesh::{FaceMesh, Pose};
+use crate::analysis::face::models::MeshKind;
+use crate::analysis::face::patch::SIDE;
+use crate::analysis::face::quality::Quality;
 use proptest::prelude::*;
 
 /// Frame pixels in a patch pixel, and the middle of the frame.

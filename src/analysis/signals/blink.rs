@@ -5,8 +5,9 @@
 //! ratio: Soukupova & Cech, CVWW 2016, relative to the person's own open eye, because absolute ratios differ
 //! between people and glasses.
 
-use super::{FaceObservation, FaceSignal, Family, Reading, seconds, trim};
-use crate::analysis::calibration::Calibration;
+use super::signal::{FaceObservation, FaceSignal};
+use crate::analysis::evidence::calibration::Calibration;
+use crate::analysis::evidence::{Family, Reading, seconds, trim};
 use std::collections::VecDeque;
 
 /// Seconds of openness that define the open eye.
@@ -127,9 +128,9 @@ impl FaceSignal for Blink {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::mesh::{FaceMesh, LEFT_EYE, Pose, RIGHT_EYE};
-    use crate::analysis::models::MeshKind;
-    use crate::analysis::quality::Quality;
+    use crate::analysis::face::mesh::{FaceMesh, LEFT_EYE, Pose, RIGHT_EYE};
+    use crate::analysis::face::models::MeshKind;
+    use crate::analysis::face::quality::Quality;
 
     fn eyes(open: f32) -> FaceMesh {
         let mut mesh = FaceMesh { points: vec![[0.0; 3]; 468], presence: 1.0 };
@@ -160,7 +161,7 @@ mod tests {
                 pose: Pose::default(),
                 quality,
                 blendshapes: None,
-                patch: &crate::analysis::patch::Patch::default(),
+                patch: &crate::analysis::face::patch::Patch::default(),
                 skin: [[0.5; 3]; 3],
             };
             if let Some(r) = signal.observe(&seen, &calibration) {

@@ -3,9 +3,10 @@
 //! Measured on the 52 blendshape coefficients (the ARKit set; Grishchenko et al., "Blendshapes GHUM", 2023), which
 //! the network reads from landmarks freed of head position: their spread over two seconds.
 
-use super::{FaceObservation, FaceSignal, Family, Reading, ln, seconds, trim};
-use crate::analysis::calibration::Calibration;
-use crate::analysis::models::BLENDSHAPES;
+use super::signal::{FaceObservation, FaceSignal};
+use crate::analysis::evidence::calibration::Calibration;
+use crate::analysis::evidence::{Family, Reading, ln, seconds, trim};
+use crate::analysis::face::models::BLENDSHAPES;
 use std::collections::VecDeque;
 
 /// Seconds that are judged together.

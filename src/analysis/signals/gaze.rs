@@ -4,8 +4,9 @@
 //! reading and information processing", 1998). Measured: spread and steps of the irises in units of the eye's width,
 //! head motion removed by the eye corners, over two seconds.
 
-use super::{FaceObservation, FaceSignal, Family, Reading, ln, seconds, trim};
-use crate::analysis::calibration::Calibration;
+use super::signal::{FaceObservation, FaceSignal};
+use crate::analysis::evidence::calibration::Calibration;
+use crate::analysis::evidence::{Family, Reading, ln, seconds, trim};
 use std::collections::VecDeque;
 
 /// Seconds of gaze that are judged together.

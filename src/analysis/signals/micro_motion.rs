@@ -6,11 +6,12 @@
 //! liveness detection by face images", IVC 2009. Ours: residuals by face part and by time lag on a dense mesh, because
 //! landmark jitter is the same at every lag, and motion is not.
 
-use super::{FaceObservation, FaceSignal, Family, Reading, ln, seconds};
-use crate::analysis::calibration::Calibration;
-use crate::analysis::geometry::{Model, Point, fit, residuals};
-use crate::analysis::mesh::{EYE_REGION, FaceMesh, LIPS, SURFACE};
-use crate::analysis::models::MeshKind;
+use super::signal::{FaceObservation, FaceSignal};
+use crate::analysis::evidence::calibration::Calibration;
+use crate::analysis::evidence::{Family, Reading, ln, seconds};
+use crate::analysis::face::mesh::{EYE_REGION, FaceMesh, LIPS, SURFACE};
+use crate::analysis::face::models::MeshKind;
+use crate::analysis::pixels::geometry::{Model, Point, fit, residuals};
 use std::collections::VecDeque;
 
 /// Seconds over which residuals are averaged.
@@ -174,8 +175,8 @@ impl FaceSignal for MicroMotion {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::mesh::Pose;
-    use crate::analysis::quality::Quality;
+    use crate::analysis::face::mesh::Pose;
+    use crate::analysis::face::quality::Quality;
 
     /// A face of 468 points on a bulging ellipse, 100 px wide.
     fn mesh_at(points: impl Fn(f32, f32, f32) -> [f32; 3]) -> FaceMesh {
@@ -203,7 +204,7 @@ mod tests {
                 pose: Pose::default(),
                 quality: Quality::default(),
                 blendshapes: None,
-                patch: &crate::analysis::patch::Patch::default(),
+                patch: &crate::analysis::face::patch::Patch::default(),
                 skin: [[0.5; 3]; 3],
             };
             last = signal.observe(&seen, &calibration).or(last);
@@ -239,7 +240,7 @@ mod tests {
                 pose: Pose::default(),
                 quality: Quality::default(),
                 blendshapes: None,
-                patch: &crate::analysis::patch::Patch::default(),
+                patch: &crate::analysis::face::patch::Patch::default(),
                 skin: [[0.5; 3]; 3],
             };
             let got = signal.observe(&seen, &calibration);

@@ -6,12 +6,13 @@
 //! Fronthaler & Bigun, "Non-intrusive liveness detection by face images", IVC 2009, and of Anjos, Chakka & Marcel,
 //! "Motion-based counter-measures to photo attacks in face recognition", IET Biometrics 2014.
 
-use super::{FaceObservation, FaceSignal, Family, Reading, ln, seconds, trim};
-use crate::analysis::calibration::Calibration;
-use crate::analysis::geometry::{Model, Point, fit};
-use crate::analysis::mesh::{EYE_REGION, FaceMesh, LIPS, SURFACE};
-use crate::analysis::models::MeshKind;
-use crate::analysis::patch::{Patch, Registration, SIDE};
+use super::signal::{FaceObservation, FaceSignal};
+use crate::analysis::evidence::calibration::Calibration;
+use crate::analysis::evidence::{Family, Reading, ln, seconds, trim};
+use crate::analysis::face::mesh::{EYE_REGION, FaceMesh, LIPS, SURFACE};
+use crate::analysis::face::models::MeshKind;
+use crate::analysis::face::patch::{Patch, Registration, SIDE};
+use crate::analysis::pixels::geometry::{Model, Point, fit};
 use std::collections::VecDeque;
 
 /// Seconds over which residuals are averaged.
@@ -239,10 +240,10 @@ impl FaceSignal for Planarity {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::align::Roi;
-    use crate::analysis::mesh::Pose;
-    use crate::analysis::patch::picture;
-    use crate::analysis::quality::Quality;
+    use crate::analysis::face::align::Roi;
+    use crate::analysis::face::mesh::Pose;
+    use crate::analysis::face::patch::picture;
+    use crate::analysis::face::quality::Quality;
 
     /// A mesh whose lids and lips lie about the bump of [`picture`], the rest all over the face.
     fn mesh(patch: &Patch) -> FaceMesh {

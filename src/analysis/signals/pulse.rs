@@ -4,8 +4,9 @@
 //! between face regions as liveness cue: Liu et al., "3D mask face anti-spoofing with remote photoplethysmography",
 //! ECCV 2016. A pulse is weak evidence (a good swap inherits its driver's), so the calibration keeps it on a short lead.
 
-use super::{FaceObservation, FaceSignal, Family, Held, Reading, seconds};
-use crate::analysis::calibration::Calibration;
+use super::signal::{FaceObservation, FaceSignal, Held};
+use crate::analysis::evidence::calibration::Calibration;
+use crate::analysis::evidence::{Family, Reading, seconds};
 use rustfft::num_complex::Complex;
 use rustfft::{Fft, FftPlanner};
 use std::collections::VecDeque;
@@ -212,9 +213,9 @@ fn correlation(a: &[f64], b: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::mesh::{FaceMesh, Pose};
-    use crate::analysis::models::MeshKind;
-    use crate::analysis::quality::Quality;
+    use crate::analysis::face::mesh::{FaceMesh, Pose};
+    use crate::analysis::face::models::MeshKind;
+    use crate::analysis::face::quality::Quality;
 
     /// Features after 12 s of skin colour with a pulse of that many beats a minute and amplitude.
     fn watch(fps: f64, bpm: f64, amplitude: f32) -> Option<Reading> {
@@ -254,7 +255,7 @@ mod tests {
                 pose: Pose::default(),
                 quality: one,
                 blendshapes: None,
-                patch: &crate::analysis::patch::Patch::default(),
+                patch: &crate::analysis::face::patch::Patch::default(),
                 skin,
             };
             last = signal.observe(&seen, &calibration);

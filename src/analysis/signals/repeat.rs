@@ -5,9 +5,9 @@
 //! it; a person who sits like he sat before has a shallow valley instead. In the spirit of Wang & Farid, "Exposing
 //! digital forgeries in video by detecting duplication", ACM MM&Sec 2007; fingerprints instead of correlations.
 
-use super::{Reading, seconds};
-use crate::analysis::calibration::Calibration;
-use crate::analysis::fingerprint::Print;
+use crate::analysis::evidence::calibration::Calibration;
+use crate::analysis::evidence::{Reading, seconds};
+use crate::analysis::pixels::fingerprint::Print;
 
 /// Length of the stretch that is compared, seconds; also the window of the loop's LLR.
 pub const PROBE: f64 = 1.2;
@@ -224,7 +224,7 @@ impl Repeat {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::fingerprint::{CELLS, Fingerprint};
+    use crate::analysis::pixels::fingerprint::{CELLS, Fingerprint};
 
     /// Pictures of a wandering scene with a little noise; `when` says which moment of the scene a frame shows.
     fn watch(secs: f64, when: impl Fn(f64) -> f64) -> Vec<(f64, Option<Reading>, Option<Reading>)> {

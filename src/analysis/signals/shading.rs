@@ -7,8 +7,9 @@
 //! linear function of yaw and pitch: skin colour and any light that brightens the whole face cancel in it. A face with
 //! baked-in shading answers too little, or by halves.
 
-use super::{FaceObservation, FaceSignal, Family, Reading, ln, seconds, trim};
-use crate::analysis::calibration::Calibration;
+use super::signal::{FaceObservation, FaceSignal};
+use crate::analysis::evidence::calibration::Calibration;
+use crate::analysis::evidence::{Family, Reading, ln, seconds, trim};
 use std::collections::VecDeque;
 
 /// Seconds of colour and pose that are judged together.

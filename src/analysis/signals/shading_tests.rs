@@ -1,10 +1,10 @@
 //! Tests of `shading.rs`: matt heads under lights that are known.
 
 use super::*;
-use crate::analysis::mesh::{FaceMesh, Pose};
-use crate::analysis::models::MeshKind;
-use crate::analysis::patch::Patch;
-use crate::analysis::quality::Quality;
+use crate::analysis::face::mesh::{FaceMesh, Pose};
+use crate::analysis::face::models::MeshKind;
+use crate::analysis::face::patch::Patch;
+use crate::analysis::face::quality::Quality;
 use proptest::prelude::*;
 
 const SECOND: u64 = 1_000_000_000;

@@ -12,10 +12,11 @@
 //! recording of a head that turned, shown on a screen, has the parallax of that head; so has what a network draws that
 //! has learned how heads turn.
 
-use super::{FaceObservation, FaceSignal, Family, Held, Reading, ln, seconds, trim};
-use crate::analysis::calibration::Calibration;
-use crate::analysis::mesh::FaceMesh;
-use crate::analysis::models::MeshKind;
+use super::signal::{FaceObservation, FaceSignal, Held};
+use crate::analysis::evidence::calibration::Calibration;
+use crate::analysis::evidence::{Family, Reading, ln, seconds, trim};
+use crate::analysis::face::mesh::FaceMesh;
+use crate::analysis::face::models::MeshKind;
 use nalgebra::{DMatrix, Matrix2, Matrix3, SMatrix, SVector};
 use std::collections::VecDeque;
 

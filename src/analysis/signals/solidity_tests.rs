@@ -1,9 +1,9 @@
 //! Tests of `solidity.rs`: a solid, a plane and a warped picture that turn in a known way.
 
 use super::*;
-use crate::analysis::mesh::{Pose, SURFACE};
-use crate::analysis::patch::Patch;
-use crate::analysis::quality::Quality;
+use crate::analysis::face::mesh::{Pose, SURFACE};
+use crate::analysis::face::patch::Patch;
+use crate::analysis::face::quality::Quality;
 use proptest::prelude::*;
 
 const GOOD: Quality =

@@ -12,8 +12,9 @@
 //! estimated and taken out, and where it is most of the motion nothing is said. Who looks about without fixing anything
 //! has a low gain too; it is the whole of the features that is judged, not the gain.
 
-use super::{FaceObservation, FaceSignal, Family, Held, Reading, ln, seconds, trim};
-use crate::analysis::calibration::Calibration;
+use super::signal::{FaceObservation, FaceSignal, Held};
+use crate::analysis::evidence::calibration::Calibration;
+use crate::analysis::evidence::{Family, Reading, ln, seconds, trim};
 use std::collections::VecDeque;
 
 /// Seconds that are judged together.

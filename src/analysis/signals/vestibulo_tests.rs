@@ -1,10 +1,10 @@
 //! Tests of `vestibulo.rs`: a head and eyes of which all is known.
 
 use super::*;
-use crate::analysis::mesh::{FaceMesh, IRISES, LEFT_EYE, Pose, RIGHT_EYE};
-use crate::analysis::models::MeshKind;
-use crate::analysis::patch::Patch;
-use crate::analysis::quality::Quality;
+use crate::analysis::face::mesh::{FaceMesh, IRISES, LEFT_EYE, Pose, RIGHT_EYE};
+use crate::analysis::face::models::MeshKind;
+use crate::analysis::face::patch::Patch;
+use crate::analysis::face::quality::Quality;
 use proptest::prelude::*;
 
 const GOOD: Quality =

@@ -4,10 +4,9 @@
 //! x265 write their options and others their names. A camera's own encoder writes no such text; a program that wants
 //! to hide removes it. All input is outside input: lengths are checked, texts are short and printable.
 
-use crate::analysis::provenance::{Class, Finding};
-use crate::analysis::verdict::names;
+use crate::analysis::evidence::names;
+use crate::analysis::source::provenance::{Class, Finding};
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
 /// Bytes of an access unit that are looked at: these messages stand before the first slice.
 const MAX_BYTES: usize = 256 * 1024;

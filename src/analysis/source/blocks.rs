@@ -1,6 +1,6 @@
 //! Small luma blocks on a grid over the frame: what is kept of a frame to compare it with the next.
 
-use crate::analysis::frame::FrameView;
+use crate::analysis::pixels::frame::FrameView;
 
 /// Side of a block, pixels.
 pub(super) const SIDE: usize = 8;
@@ -53,7 +53,7 @@ impl Blocks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::frame::{Colour, PixelFormat, Plane};
+    use crate::analysis::pixels::frame::{Colour, PixelFormat, Plane};
 
     #[test]
     fn corners_are_read_in_every_layout() {

@@ -5,9 +5,9 @@
 //! trace). A clip that is played forwards and backwards, so that it has no seam, is symmetric in time around each turn.
 //! Plain loops and freezes are `signals::repeat`'s.
 
-use super::Origin;
-use crate::analysis::fingerprint::Print;
-use crate::analysis::provenance::{Class, Finding};
+use super::origin::Origin;
+use crate::analysis::pixels::fingerprint::Print;
+use crate::analysis::source::provenance::{Class, Finding};
 use std::collections::VecDeque;
 
 /// Fingerprints kept, and intervals that a rhythm is looked for in.
@@ -138,7 +138,7 @@ impl Cadence {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::fingerprint::{CELLS, Fingerprint};
+    use crate::analysis::pixels::fingerprint::{CELLS, Fingerprint};
 
     /// Pictures of a wandering scene; `when` says which moment of it picture n shows.
     fn watch(count: u64, when: impl Fn(u64) -> f64) -> Vec<Finding> {

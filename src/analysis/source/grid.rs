@@ -7,10 +7,10 @@
 //! Mahdian and Saic, "Blind authentication using periodic properties of interpolation", IEEE TIFS 2008). Both are lines
 //! in the spectra of [`profile`](super::profile), and count only when the halves of the picture agree.
 
+use super::origin::{Coding, Origin};
 use super::profile::{Profiles, SPECTRUM, spectrum, without};
-use super::{Coding, Origin};
-use crate::analysis::frame::FrameView;
-use crate::analysis::provenance::{Class, Finding};
+use crate::analysis::pixels::frame::FrameView;
+use crate::analysis::source::provenance::{Class, Finding};
 
 /// Frames that a finding needs.
 const MIN_FRAMES: u32 = 4;

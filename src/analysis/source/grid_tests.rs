@@ -1,5 +1,5 @@
 use super::*;
-use crate::analysis::frame::{Colour, PixelFormat, Plane};
+use crate::analysis::pixels::frame::{Colour, PixelFormat, Plane};
 
 const RAW: Origin = Origin { claim: Class::Physical, coding: Coding::Raw, altered: false };
 

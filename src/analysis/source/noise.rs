@@ -10,10 +10,10 @@
 //! forensics", Image and Vision Computing 2009).
 
 use super::blocks::{AREA, Block, Blocks, SIDE};
-use super::{Coding, Origin};
-use crate::analysis::frame::FrameView;
-use crate::analysis::provenance::{Class, Finding};
-use crate::analysis::verdict::NormRect;
+use super::origin::{Coding, Origin};
+use crate::analysis::pixels::frame::FrameView;
+use crate::analysis::pixels::rect::NormRect;
+use crate::analysis::source::provenance::{Class, Finding};
 
 /// Frames farther apart are not compared, ns.
 pub const MAX_PAIR_NS: u64 = 250_000_000;

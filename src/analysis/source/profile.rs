@@ -7,7 +7,7 @@
 //! show as lines in the spectrum of these profiles. Each half of the picture has its own, because what is in the picture
 //! makes lines too, but not the same ones everywhere.
 
-use crate::analysis::frame::FrameView;
+use crate::analysis::pixels::frame::FrameView;
 use rustfft::FftPlanner;
 use rustfft::num_complex::Complex;
 

@@ -6,8 +6,8 @@
 //! the pictures are held against every order that the coins could have drawn, so that motion, drift of light and
 //! automatic exposure, which know nothing of the coins, are mistaken for an answer in [`ALPHA`] of cases at most.
 
-use crate::analysis::frame::FrameView;
-use crate::analysis::provenance::{Class, Finding};
+use crate::analysis::pixels::frame::FrameView;
+use crate::analysis::source::provenance::{Class, Finding};
 use std::collections::VecDeque;
 
 /// The check's name.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::analysis::frame::{Colour, PixelFormat, Plane};
+use crate::analysis::pixels::frame::{Colour, PixelFormat, Plane};
 use proptest::prelude::*;
 
 const SECOND: u64 = 1_000_000_000;

@@ -4,10 +4,9 @@
 //! can be sent again, and whoever takes a history out of a file leaves no trace. So to have none weighs nothing, and to
 //! have one weighs little, unless it says itself that the pictures are no capture: nobody has a reason to lie so.
 
-use crate::analysis::provenance::{Class, Finding};
-use crate::analysis::verdict::names;
+use crate::analysis::evidence::names;
+use crate::analysis::source::provenance::{Class, Finding};
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
 /// The check's name.
 pub const CHECK: &str = "signed-capture";
@@ -119,7 +118,7 @@ pub fn judge(signed: &Signed) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::provenance::{FINDING_CAP, Outcome, weigh};
+    use crate::analysis::source::provenance::{FINDING_CAP, Outcome, weigh};
 
     fn judged(signature: Signature, made: Option<Made>) -> Finding {
         judge(&Signed { signature, made, ..Signed::default() })

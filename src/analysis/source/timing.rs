@@ -9,8 +9,8 @@
 //!
 //! None is worth much alone: drivers may smooth times, `videorate` makes exact ones of any, and jitter is easily made up.
 
-use super::against;
-use crate::analysis::provenance::{Class, Finding};
+use super::origin::against;
+use crate::analysis::source::provenance::{Class, Finding};
 
 /// Buffers kept.
 pub const RING: usize = 512;

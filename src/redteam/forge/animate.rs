@@ -13,7 +13,7 @@ use super::parts::{Part, surface};
 use super::swap::portrait;
 use super::tile::Tile;
 use super::triangles::{Sampler, Triangles, paint};
-use crate::analysis::mesh::{FaceMesh, LEFT_EYE, RIGHT_EYE};
+use crate::analysis::face::mesh::{FaceMesh, LEFT_EYE, RIGHT_EYE};
 use crate::recorded::{Frame, StreamInfo};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -193,7 +193,7 @@ impl Animator<'_> {
         let (yaw, pitch, roll) = (0.09 * amount * at(0), 0.06 * amount * at(1), 0.03 * amount * at(2));
         let [x, y, w, h] = self.mesh.bounds();
         let (cx, cy) = (x + w / 2.0, y + h / 2.0);
-        for p in to.iter_mut().take(crate::analysis::mesh::SURFACE + 16) {
+        for p in to.iter_mut().take(crate::analysis::face::mesh::SURFACE + 16) {
             // Nearer is smaller: turning to one side carries what is near along.
             let (dx, dy, z) = (p[0] - cx, p[1] - cy, -p[2]);
             p[0] = cx + dx * yaw.cos() + z * yaw.sin() - dy * roll;
@@ -208,7 +208,7 @@ impl Animator<'_> {
         let lips = self.mesh.at(13);
         let chin = self.mesh.at(152);
         let reach = (chin[1] - lips[1]).abs().max(4.0);
-        for p in to.iter_mut().take(crate::analysis::mesh::SURFACE) {
+        for p in to.iter_mut().take(crate::analysis::face::mesh::SURFACE) {
             // Below the middle of the lips everything sinks, at the sides of the face less.
             let below = ((p[1] - lips[1] + 0.5) / (0.12 * reach)).clamp(0.0, 1.0);
             let aside = 1.0 - ((p[0] - lips[0]).abs() / (1.3 * self.interocular)).clamp(0.0, 1.0);
@@ -228,7 +228,7 @@ impl Animator<'_> {
             let width = (a[0] - b[0]).hypot(a[1] - b[1]).max(1.0);
             // The lower lid's line: there the upper one comes to lie.
             let line = (corner(4)[1] + corner(5)[1]) / 2.0;
-            for p in to.iter_mut().take(crate::analysis::mesh::SURFACE) {
+            for p in to.iter_mut().take(crate::analysis::face::mesh::SURFACE) {
                 let (dx, dy) = ((p[0] - centre[0]) / (0.55 * width), (p[1] - centre[1]) / (0.6 * width));
                 let weight = (1.0 - dx.hypot(dy)).clamp(0.0, 1.0).min(0.35) / 0.35;
                 if p[1] < line {
@@ -240,7 +240,7 @@ impl Animator<'_> {
 
     fn driven(&self, to: &mut [[f32; 3]], now: &FaceMesh, first: &FaceMesh) {
         let size = self.mesh.interocular() / first.interocular();
-        for (i, p) in to.iter_mut().enumerate().take(crate::analysis::mesh::SURFACE) {
+        for (i, p) in to.iter_mut().enumerate().take(crate::analysis::face::mesh::SURFACE) {
             let (a, b) = (first.at(i), now.at(i));
             p[0] += (b[0] - a[0]) * size * self.animate.amount as f32;
             p[1] += (b[1] - a[1]) * size * self.animate.amount as f32;

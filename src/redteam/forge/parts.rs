@@ -2,7 +2,7 @@
 
 use super::tile::Tile;
 use super::triangles::{fill, hull};
-use crate::analysis::mesh::{EYE_REGION, FaceMesh, LIPS, OVAL, SURFACE};
+use crate::analysis::face::mesh::{EYE_REGION, FaceMesh, LIPS, OVAL, SURFACE};
 use serde::{Deserialize, Serialize};
 
 /// What of the face is changed.

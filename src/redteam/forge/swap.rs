@@ -11,7 +11,7 @@ use super::edit::{Edit, Edited};
 use super::parts::{Part, affine, sparse, surface};
 use super::tile::{Tile, scale};
 use super::triangles::{Sampler, Triangles, paint};
-use crate::analysis::mesh::FaceMesh;
+use crate::analysis::face::mesh::FaceMesh;
 use crate::recorded::{Frame, StreamInfo};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};

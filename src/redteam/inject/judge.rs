@@ -4,7 +4,7 @@ use super::super::run::{Judged, Setting, Store, Task, keep_picture};
 use super::feed::Feed;
 use super::ways::Entry;
 use super::{Inject, Way};
-use crate::analysis::provenance::Finding;
+use crate::analysis::source::provenance::Finding;
 use crate::batch::{self, Ground};
 use crate::lock::lock;
 use crate::message::{self, DeepfakeMessage, ProvenanceMessage};

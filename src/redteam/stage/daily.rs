@@ -11,7 +11,7 @@ use super::super::source::{BoxSource, FrameSource, Scene};
 use super::super::{Attack, Family, Kind};
 use super::gate::resized;
 use super::present::{dim, outline};
-use crate::analysis::mesh::{FaceMesh, LEFT_EYE, LIPS, RIGHT_EYE};
+use crate::analysis::face::mesh::{FaceMesh, LEFT_EYE, LIPS, RIGHT_EYE};
 use crate::recorded::{Frame, StreamInfo};
 use serde::{Deserialize, Serialize};
 

@@ -13,7 +13,7 @@ use super::super::source::{BoxSource, FrameSource, Scene};
 use super::super::warp::{Bend, Kernel, warp_bent};
 use super::super::{Attack, Family};
 use super::surface::{Look, Surface, scan, tone};
-use crate::analysis::mesh::FaceMesh;
+use crate::analysis::face::mesh::FaceMesh;
 use crate::recorded::{Frame, StreamInfo};
 use serde::{Deserialize, Serialize};
 
@@ -240,5 +240,5 @@ pub(crate) fn dim(frame: &mut Frame, level: f32) {
 
 /// The outline of a face, grown: for masks around it.
 pub(crate) fn outline(mesh: &FaceMesh, grow: f32) -> Vec<[f32; 2]> {
-    hull(&flat(mesh, &crate::analysis::mesh::OVAL), grow)
+    hull(&flat(mesh, &crate::analysis::face::mesh::OVAL), grow)
 }

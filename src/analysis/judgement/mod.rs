@@ -1,0 +1,7 @@
+//! From readings to a verdict.
+
+pub mod alert;
+pub mod cusum;
+mod exact;
+pub mod step;
+pub mod verdict;
