@@ -5,7 +5,9 @@ use crate::{Entry, folder};
 use gstdeepfake::analysis::engine::profile::Profile;
 use gstdeepfake::analysis::face::chain::{Chain, Face};
 use gstdeepfake::analysis::networks::crop::FaceBox;
+use gstdeepfake::analysis::networks::look::{Shown, Viewer};
 use gstdeepfake::analysis::networks::memory::Memory;
+use gstdeepfake::analysis::networks::models::NetworkModels as _;
 use gstdeepfake::analysis::pixels::frame::{Colour, FrameView, PixelFormat, Plane};
 use gstdeepfake::inference::{Config, FaceModelSet, Provider};
 
@@ -14,6 +16,7 @@ const H: usize = 240;
 
 struct Rig {
     chain: Chain<FaceModelSet>,
+    viewer: Viewer,
     face: Face,
 }
 
@@ -33,20 +36,24 @@ impl Rig {
         let mut chain = Chain::new(set, Profile::Balanced.chain(1, 16.0), None);
         let faces = with_frame(|frame| chain.faces(frame, 0, &mut Vec::new(), &mut ()).unwrap());
         let face = faces.into_iter().next().expect("the small networks see a face");
-        Some(Self { chain, face })
+        Some(Self { chain, viewer: Viewer::default(), face })
     }
 
     /// The score at `s` seconds, and whether it counts.
     fn look(&mut self, memory: &mut Memory, s: f64) -> (f64, bool) {
-        let shown = FaceBox::of(&self.face.mesh, self.face.pose);
+        let place = FaceBox::of(&self.face.mesh, self.face.pose);
         let pts = (s * 1e9) as u64;
-        let look = with_frame(|f| self.chain.look(0, f, &self.face, &shown, Some(memory), pts).unwrap());
+        let Self { chain, viewer, face } = self;
+        let look = with_frame(|frame| {
+            let shown = Shown { frame, face, place: &place, pts };
+            viewer.look(chain, 0, shown, Some(memory)).unwrap()
+        });
         let look = look.expect("the face is in the picture");
         ((look.score * 1e3).round() / 1e3, look.settled)
     }
 
     fn memory(&self) -> Memory {
-        Memory::new(self.chain.networks()[0].memory.unwrap())
+        Memory::new(self.chain.models().networks()[0].memory.unwrap())
     }
 }
 

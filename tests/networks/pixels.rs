@@ -7,7 +7,7 @@ use gstdeepfake::analysis::engine::profile::Profile;
 use gstdeepfake::analysis::face::chain::{Chain, Face};
 use gstdeepfake::analysis::face::models::MeshKind;
 use gstdeepfake::analysis::networks::crop::FaceBox;
-use gstdeepfake::analysis::networks::look::Look;
+use gstdeepfake::analysis::networks::look::{Look, Shown, Viewer};
 use gstdeepfake::analysis::networks::parts::Part;
 use gstdeepfake::analysis::pixels::frame::{Colour, FrameView, PixelFormat, Plane};
 use gstdeepfake::inference::{Config, FaceModelSet, Provider};
@@ -32,8 +32,10 @@ fn look(entry: &Entry, format: PixelFormat, data: &[u8], stride: usize) -> Optio
     let frame = FrameView::new(format, W, H, Colour::default(), &[Plane { data, stride }]).unwrap();
     let faces = chain.faces(&frame, 0, &mut Vec::new(), &mut ()).unwrap();
     let face = faces.into_iter().next().expect("the small networks see a face");
-    let shown = FaceBox::of(&face.mesh, face.pose);
-    let look = chain.look(0, &frame, &face, &shown, None, 0).unwrap().expect("the face is in the picture");
+    let place = FaceBox::of(&face.mesh, face.pose);
+    let shown = Shown { frame: &frame, face: &face, place: &place, pts: 0 };
+    let look =
+        Viewer::default().look(&mut chain, 0, shown, None).unwrap().expect("the face is in the picture");
     assert_eq!((look.pts, look.px), (0, f64::from(face.mesh.bounds()[2])));
     Some((look, face))
 }
