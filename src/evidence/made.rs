@@ -28,7 +28,7 @@ pub fn case(session_id: &str) -> Case {
             Said::of(
                 signal.into(),
                 family,
-                Reading { rate, impulse, llr: 2.0 * rate, quality: 0.8, reason, features },
+                Reading { rate, impulse, stands: false, llr: 2.0 * rate, quality: 0.8, reason, features },
                 0.08,
             )
         };

@@ -44,7 +44,15 @@ impl Rig {
 }
 
 fn reading(rate: f64, impulse: f64, quality: f64) -> Reading {
-    Reading { rate, impulse, llr: rate, quality, reason: "made".into(), features: vec![rate, f64::NAN] }
+    Reading {
+        rate,
+        impulse,
+        stands: false,
+        llr: rate,
+        quality,
+        reason: "made".into(),
+        features: vec![rate, f64::NAN],
+    }
 }
 
 /// The same recording after it was text.

@@ -3,23 +3,22 @@
 
 use crate::analysis::bundle::{Entry, Frame};
 use crate::analysis::challenge::{Report, Sample};
-use crate::analysis::engine::ignored::Ignored;
+use crate::analysis::engine::config::EngineConfig;
 use crate::analysis::engine::sampler::{ALARM_RISK, CALIBRATE_NS, Phase};
+use crate::analysis::engine::session::Session;
 use crate::analysis::engine::trace::{Trace, keep_trace};
 use crate::analysis::engine::watch::{LONGEST_STEP, Scene, Watch, touch};
-use crate::analysis::evidence::calibration::Calibration;
 use crate::analysis::evidence::{Evidence, Family, seconds};
-use crate::analysis::face::chain::{Chain, ChainConfig, ChainError, Face};
+use crate::analysis::face::chain::{Chain, ChainError, Face};
 use crate::analysis::face::meter::{Meter, Stage};
 use crate::analysis::face::models::BLENDSHAPE_POINTS;
 use crate::analysis::judgement::alert::Judge;
-use crate::analysis::judgement::cusum::threshold;
+use crate::analysis::judgement::decision::Ruling;
 use crate::analysis::judgement::step::{Said, Step};
 use crate::analysis::judgement::verdict::{Alert, Condition, SCHEMA_VERSION, State, TrackVerdict, Verdict};
 use crate::analysis::networks::crop::FaceBox;
 use crate::analysis::networks::look::{Look, Shown, Viewer};
 use crate::analysis::networks::models::NetworkModels;
-use crate::analysis::networks::spec::NetworkSpec;
 use crate::analysis::pixels::fingerprint::Print;
 use crate::analysis::pixels::frame::FrameView;
 use crate::analysis::signals::repeat::Repeat;
@@ -29,34 +28,6 @@ use std::sync::Arc;
 
 /// The stream's evidence of where it comes from.
 const PROVENANCE: &str = "provenance";
-
-/// What an engine is made with.
-#[derive(Clone, Debug)]
-pub struct EngineConfig {
-    pub chain: ChainConfig,
-    /// Mean time between false alerts, hours.
-    pub mean_time_between_false_alerts: f64,
-    pub calibration: Arc<Calibration>,
-    /// Signals that count for nothing.
-    pub ignored: Ignored,
-}
-
-impl EngineConfig {
-    /// The alert threshold, nats, with these networks.
-    pub fn threshold(&self, networks: &[Arc<NetworkSpec>]) -> f64 {
-        threshold(self.mean_time_between_false_alerts, self.hypotheses(networks))
-    }
-
-    /// How many hypotheses are watched in parallel over time, for the threshold: presentation and replay, and forgery where
-    /// a network counts that speaks of it. What comes once and is capped (provenance, networks whose word counts once) does
-    /// not add to the rate of false alerts.
-    pub fn hypotheses(&self, networks: &[Arc<NetworkSpec>]) -> usize {
-        let counts = |n: &NetworkSpec| {
-            !self.ignored.contains(&n.signal) && n.calibration.as_ref().is_some_and(|c| !c.once)
-        };
-        2 + usize::from(networks.iter().any(|n| n.family == Family::Forgery && counts(n)))
-    }
-}
 
 /// What came of one frame.
 #[derive(Clone, Debug)]
@@ -107,12 +78,14 @@ pub struct Engine<M> {
     /// Alerts that were not told yet: a frame that fails must not swallow them.
     untold: Vec<Alert>,
     entries: Option<Vec<Entry>>,
+    session: Session,
 }
 
 impl<M: NetworkModels> Engine<M> {
     /// `subset`: see [`Chain::new`].
     pub fn new(models: M, config: EngineConfig, subset: Option<[u16; BLENDSHAPE_POINTS]>) -> Self {
         let threshold = config.threshold(models.networks());
+        let session = Session::new(config.hypotheses(models.networks()));
         Self {
             chain: Chain::new(models, config.chain, subset),
             viewer: Viewer::default(),
@@ -131,6 +104,7 @@ impl<M: NetworkModels> Engine<M> {
             traces: None,
             untold: Vec::new(),
             entries: None,
+            session,
         }
     }
 
@@ -160,6 +134,16 @@ impl<M: NetworkModels> Engine<M> {
         self.source = source;
     }
 
+    /// What the session would end in now. It goes on over epochs, until [`Engine::begin_session`].
+    pub fn decide(&self) -> Ruling {
+        self.session.decide(self.watches.values(), &self.stream, self.source.as_ref(), &self.config.decisions)
+    }
+
+    /// Another session begins: nothing of the old one has a part in its decision.
+    pub fn begin_session(&mut self) {
+        self.session = Session::new(self.config.hypotheses(self.chain.models().networks()));
+    }
+
     /// The alert threshold, nats.
     pub fn threshold(&self) -> f64 {
         self.threshold
@@ -170,6 +154,7 @@ impl<M: NetworkModels> Engine<M> {
     pub fn reset(&mut self, epoch: u64) -> Vec<Alert> {
         let why = "the stream started anew";
         let mut cleared = std::mem::take(&mut self.untold);
+        self.watches.values().for_each(|w| self.session.leave(&w.judge, &self.stream, &w.verdict.evidence));
         for (id, watch) in &mut self.watches {
             cleared.extend(watch.judge.finish(watch.last, why, self.epoch, Some(*id)));
         }
@@ -183,6 +168,7 @@ impl<M: NetworkModels> Engine<M> {
         self.injection = 0.0;
         self.started = None;
         self.newest_face = None;
+        self.session.interrupt();
         self.epoch = epoch;
         self.entries.iter_mut().for_each(Vec::clear);
         cleared
@@ -231,6 +217,8 @@ impl<M: NetworkModels> Engine<M> {
                 calibration: &self.config.calibration,
                 ignored: &self.config.ignored,
                 epoch: self.epoch,
+                prior: self.config.decisions.attack_prior,
+                stream: self.stream.fusion(),
             };
             for face in &faces {
                 if let Some(watch) = self.watches.get_mut(&face.track_id) {
@@ -240,6 +228,7 @@ impl<M: NetworkModels> Engine<M> {
             samples.extend(faces.iter().map(|f| Sample::of(f, pts)));
             self.watches.values_mut().filter(|w| w.last < pts).for_each(Watch::interrupt);
         }
+        self.session.frame(pts, self.watches.values().filter(|w| w.last == pts && !duplicate), &self.stream);
         let verdict = Arc::new(self.verdict(pts, stream_evidence));
         if let Some(entries) = &mut self.entries {
             entries.push(Entry::Frame(Frame::of(&verdict, duplicate)));
@@ -259,6 +248,7 @@ impl<M: NetworkModels> Engine<M> {
     /// A challenge was passed or failed: from the next frame on the face's evidence tells of it. It moves the face's sums
     /// only if the calibration says what such a result is worth.
     pub fn note_challenge(&mut self, report: &Report) {
+        self.session.challenge(report);
         if report.epoch == self.epoch
             && let Some(watch) = self.watches.get_mut(&report.track_id)
         {
@@ -274,6 +264,7 @@ impl<M: NetworkModels> Engine<M> {
     fn end(&mut self, ended: Vec<u32>, pts: u64) {
         for id in ended {
             let Some(mut watch) = self.watches.remove(&id) else { continue };
+            self.session.leave(&watch.judge, &self.stream, &watch.verdict.evidence);
             let why = "the face is no longer in the picture";
             self.untold.extend(watch.judge.finish(pts, why, self.epoch, Some(id)));
             if let Some(entries) = &mut self.entries {
@@ -388,6 +379,7 @@ impl<M: NetworkModels> Engine<M> {
         } else {
             Condition::Analysed
         };
+        let ruling = self.decide();
         Verdict {
             schema_version: SCHEMA_VERSION,
             epoch: self.epoch,
@@ -398,6 +390,8 @@ impl<M: NetworkModels> Engine<M> {
             alert: judges().any(Judge::is_raised),
             tracks,
             stream_evidence,
+            posterior: ruling.posterior,
+            decision: ruling.decision,
             source: self.source.clone(),
         }
     }

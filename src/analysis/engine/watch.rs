@@ -11,6 +11,7 @@ use crate::analysis::face::mesh::{FaceMesh, SURFACE, distance};
 use crate::analysis::face::models::MeshKind;
 use crate::analysis::face::quality::TOO_POOR;
 use crate::analysis::judgement::alert::Judge;
+use crate::analysis::judgement::fusion::Fusion;
 use crate::analysis::judgement::step::{Said, Step};
 use crate::analysis::judgement::verdict::{Alert, Condition, TrackVerdict};
 use crate::analysis::networks::signal::NetworkSignal;
@@ -53,6 +54,10 @@ pub(super) struct Scene<'a> {
     pub calibration: &'a Calibration,
     pub ignored: &'a Ignored,
     pub epoch: u64,
+    /// Probability of an attack before anything is seen.
+    pub prior: f64,
+    /// What is known of the stream.
+    pub stream: &'a Fusion,
 }
 
 impl Watch {
@@ -182,6 +187,7 @@ impl Watch {
             condition: if poor { Condition::TooPoor } else { Condition::Analysed },
             risk: self.judge.risk(),
             statistic: self.judge.statistic(),
+            posterior: self.judge.fusion().posterior(scene.prior, Some(scene.stream)),
             evidence,
         };
         alert

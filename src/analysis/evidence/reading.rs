@@ -11,6 +11,8 @@ pub struct Reading {
     pub rate: f64,
     /// Evidence of an event at this very frame, nats, once.
     pub impulse: f64,
+    /// The impulse stands, rather than being evidence that passes with time: see `judgement::fusion`.
+    pub stands: bool,
     /// The present window's LLR, for display.
     pub llr: f64,
     /// 0..1; rate and impulse count in proportion to it.
@@ -34,6 +36,7 @@ impl Reading {
         Self {
             rate: llr.unwrap_or_default() / window,
             impulse: 0.0,
+            stands: false,
             llr: llr.unwrap_or_default(),
             quality: if llr.is_some() { f64::from(quality.overall()) } else { 0.0 },
             reason,

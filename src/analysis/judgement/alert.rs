@@ -2,6 +2,7 @@
 
 use crate::analysis::evidence::{Evidence, Family, seconds};
 use crate::analysis::judgement::cusum::{Contribution, Cusum};
+use crate::analysis::judgement::fusion::Fusion;
 use crate::analysis::judgement::verdict::{Alert, AlertKind, State};
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,7 @@ const LEAST_STANDING: f64 = 3.0;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Judge {
     cusum: Cusum,
+    fusion: Fusion,
     threshold: f64,
     raised: Option<(u64, Family)>,
 }
@@ -26,20 +28,22 @@ pub struct Judge {
 impl Judge {
     /// `threshold`: nats, see [`crate::analysis::judgement::cusum::threshold`].
     pub fn new(threshold: f64) -> Self {
-        Self { cusum: Cusum::default(), threshold, raised: None }
+        Self { cusum: Cusum::default(), fusion: Fusion::default(), threshold, raised: None }
     }
 
-    /// Adds the evidence of one frame; returns an alert if this frame raised or cleared one. `epoch` and
+    /// Adds the evidence of one frame, `dt` seconds after the last; returns an alert if this frame raised or cleared one. `epoch` and
     /// `track_id` are only passed on.
     pub fn update(
         &mut self,
         pts: u64,
+        dt: f64,
         contributions: &[Contribution],
         reasons: &[Evidence],
         epoch: u64,
         track_id: Option<u32>,
     ) -> Option<Alert> {
         self.cusum.update(pts, contributions, self.threshold);
+        self.fusion.update(contributions, dt);
         let (statistic, family) = self.cusum.worst();
         let kind = match self.raised {
             None if statistic >= self.threshold => {
@@ -107,6 +111,11 @@ impl Judge {
         &self.cusum
     }
 
+    /// All evidence, fused.
+    pub fn fusion(&self) -> &Fusion {
+        &self.fusion
+    }
+
     /// Nats.
     pub fn threshold(&self) -> f64 {
         self.threshold
@@ -142,8 +151,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn step(j: &mut Judge, t: f64, gain: f64) -> Option<Alert> {
-        let c = Contribution { signal: "micro-motion".into(), family: Family::Presentation, gain };
-        j.update((t * 1e9) as u64, &[c], &[], 1, Some(7))
+        let c =
+            Contribution { signal: "micro-motion".into(), family: Family::Presentation, gain, stands: false };
+        j.update((t * 1e9) as u64, 0.1, &[c], &[], 1, Some(7))
     }
 
     #[test]

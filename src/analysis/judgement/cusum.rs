@@ -26,6 +26,8 @@ pub struct Contribution {
     pub family: Family,
     /// Nats since the last update.
     pub gain: f64,
+    /// It comes once and stands, rather than flowing while things stay as they are.
+    pub stands: bool,
 }
 
 /// Parallel statistics, one a [`Family`]: a face that looks alive speaks against a photo, not against a loop.
@@ -124,7 +126,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn add(c: &mut Cusum, pts: u64, family: Family, gain: f64) {
-        c.update(pts, &[Contribution { signal: "s".into(), family, gain }], 12.0);
+        c.update(pts, &[Contribution { signal: "s".into(), family, gain, stands: false }], 12.0);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 pub mod alert;
 pub mod cusum;
+pub mod decision;
 mod exact;
+pub mod fusion;
 pub mod step;
 pub mod verdict;

@@ -20,6 +20,9 @@ pub struct Said {
     pub rate: f64,
     #[serde(with = "exact::one")]
     pub impulse: f64,
+    /// See [`Reading::stands`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stands: bool,
     /// What both were multiplied with: the quality, but for what comes from outside the pictures.
     #[serde(with = "exact::one")]
     pub weight: f64,
@@ -44,6 +47,7 @@ impl Said {
             family,
             rate: reading.rate,
             impulse: reading.impulse,
+            stands: reading.stands,
             weight: reading.quality,
             gain: 0.0,
             llr: reading.llr * reading.quality,
@@ -64,6 +68,7 @@ impl Said {
             family,
             rate: 0.0,
             impulse: nats,
+            stands: true,
             weight: 1.0,
             gain: 0.0,
             llr,
@@ -92,6 +97,9 @@ pub struct After {
     pub statistic: f64,
     pub risk: f64,
     pub state: State,
+    /// Of some attack, all evidence fused, nats.
+    #[serde(default)]
+    pub fused: f64,
     pub sums: Vec<FamilySum>,
 }
 
@@ -122,6 +130,7 @@ impl After {
             statistic: judge.statistic(),
             risk: judge.risk(),
             state: judge.state(),
+            fused: judge.fusion().statistic(None),
             sums: Family::ALL.into_iter().map(sum).collect(),
         }
     }
@@ -129,7 +138,11 @@ impl After {
     /// The first number that is another one in `other`, if any is.
     pub(crate) fn difference(&self, other: &Self) -> Option<String> {
         let numbers = |a: &Self| {
-            let mut all = vec![("statistic".to_owned(), a.statistic), ("risk".to_owned(), a.risk)];
+            let mut all = vec![
+                ("statistic".to_owned(), a.statistic),
+                ("risk".to_owned(), a.risk),
+                ("fused statistic".to_owned(), a.fused),
+            ];
             for s in &a.sums {
                 all.push((format!("sum of {}", s.family.name()), s.sum));
                 all.push((format!("evidence against {}", s.family.name()), s.live));
@@ -182,11 +195,15 @@ impl Step {
     }
 
     pub(crate) fn tell(&self, judge: &mut Judge) -> (Option<Alert>, Vec<Evidence>) {
-        let contribution =
-            |s: &Said| Contribution { signal: s.signal.clone(), family: s.family, gain: s.weighed(self.dt) };
+        let contribution = |s: &Said| Contribution {
+            signal: s.signal.clone(),
+            family: s.family,
+            gain: s.weighed(self.dt),
+            stands: s.stands,
+        };
         let contributions: Vec<_> = self.said.iter().map(contribution).collect();
         let evidence = strongest_first(self.said.iter().map(Said::evidence).collect());
-        let alert = judge.update(self.pts, &contributions, &evidence, self.epoch, self.track_id);
+        let alert = judge.update(self.pts, self.dt, &contributions, &evidence, self.epoch, self.track_id);
         (alert, evidence)
     }
 }

@@ -4,6 +4,8 @@
 //! they survive scaling. Log-likelihood ratios are natural logarithms of P(observation | attack) over
 //! P(observation | genuine): positive speaks for an attack, negative for a live person.
 
+use super::decision::Decision;
+use super::fusion::Posterior;
 use crate::analysis::evidence::{Evidence, names};
 use crate::analysis::pixels::rect::NormRect;
 use crate::analysis::source::provenance::Source;
@@ -67,6 +69,9 @@ pub struct TrackVerdict {
     pub risk: f64,
     /// The CUSUM statistic, nats.
     pub statistic: f64,
+    /// Probabilities of attack.
+    #[serde(default)]
+    pub posterior: Posterior,
     /// The strongest first.
     pub evidence: Vec<Evidence>,
 }
@@ -90,6 +95,12 @@ pub struct Verdict {
     pub tracks: Vec<TrackVerdict>,
     /// Evidence that belongs to the stream rather than to a face (repeats, provenance).
     pub stream_evidence: Vec<Evidence>,
+    /// Probabilities of attack, of the face or stream of which they are highest.
+    #[serde(default)]
+    pub posterior: Posterior,
+    /// What the session would end in now.
+    #[serde(default)]
+    pub decision: Decision,
     /// Where the stream comes from, once that was looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,

@@ -99,6 +99,7 @@ impl NetworkSignal {
             return Some(Reading {
                 rate: llr / self.spec.window,
                 impulse: 0.0,
+                stands: false,
                 llr,
                 quality,
                 reason,
@@ -111,7 +112,7 @@ impl NetworkSignal {
             impulse = llr - self.given / quality;
             self.given = quality * llr;
         }
-        Some(Reading { rate: 0.0, impulse, llr, quality, reason, features })
+        Some(Reading { rate: 0.0, impulse, stands: true, llr, quality, reason, features })
     }
 
     fn heat(&self) -> PartHeat {

@@ -99,6 +99,7 @@ impl Pulse {
         Some(Reading {
             rate: llr.unwrap_or_default() / WINDOW,
             impulse: 0.0,
+            stands: false,
             llr: llr.unwrap_or_default(),
             quality: if llr.is_some() { quality } else { 0.0 },
             reason: if llr.is_some_and(|l| l > 0.0) {

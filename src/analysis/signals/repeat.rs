@@ -126,6 +126,7 @@ impl Repeat {
         Some(Reading {
             rate: if dt > 0.0 { gained / dt } else { 0.0 },
             impulse: 0.0,
+            stands: false,
             llr,
             quality: 1.0,
             reason: format!("the picture has been frozen for {t:.1} s"),
@@ -140,6 +141,7 @@ impl Repeat {
         Some(Reading {
             rate: llr.unwrap_or_default() / PROBE,
             impulse: 0.0,
+            stands: false,
             llr: llr.unwrap_or_default(),
             quality: match llr {
                 None => 0.0,

@@ -1,0 +1,146 @@
+//! One session, from the first frame to its decision: how much was seen, and the most that ever spoke for an attack.
+
+use super::watch::{LONGEST_STEP, Watch};
+use crate::analysis::challenge::{Report, State};
+use crate::analysis::evidence::{Evidence, seconds};
+use crate::analysis::judgement::alert::Judge;
+use crate::analysis::judgement::decision::{OperatingPoint, Ruling, Standing, decide};
+use crate::analysis::judgement::fusion::{Fusion, Posterior};
+use crate::analysis::judgement::verdict::Condition;
+use crate::analysis::source::provenance::Source;
+
+/// Results of challenges that are remembered.
+const MOST_CHALLENGES: usize = 16;
+
+/// What one face, or the stream, amounts to.
+#[derive(Clone, Debug)]
+struct Subject {
+    fusion: Fusion,
+    /// The stream's, at that moment.
+    beside: Option<Fusion>,
+    evidence: Vec<String>,
+}
+
+impl Subject {
+    fn statistic(&self) -> f64 {
+        self.fusion.statistic(self.beside.as_ref())
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Session {
+    hypotheses: usize,
+    newest: Option<u64>,
+    seconds: f64,
+    face_seconds: f64,
+    good_seconds: f64,
+    change: f64,
+    alerted: bool,
+    challenges: Vec<bool>,
+    /// The worst of the faces that are gone.
+    gone: Option<Subject>,
+}
+
+impl Session {
+    pub fn new(hypotheses: usize) -> Self {
+        Self {
+            hypotheses,
+            newest: None,
+            seconds: 0.0,
+            face_seconds: 0.0,
+            good_seconds: 0.0,
+            change: 0.0,
+            alerted: false,
+            challenges: Vec::new(),
+            gone: None,
+        }
+    }
+
+    /// A frame at `pts` (ns) was analysed, with those faces in it; none in a picture that was shown again.
+    pub fn frame<'a>(&mut self, pts: u64, faces: impl Iterator<Item = &'a Watch>, stream: &Judge) {
+        let dt = self.newest.map_or(0.0, |n| seconds(n, pts)).min(LONGEST_STEP);
+        self.newest = Some(pts);
+        self.seconds += dt;
+        let (mut seen, mut good) = (false, false);
+        for watch in faces {
+            seen = true;
+            good |= watch.verdict.condition == Condition::Analysed;
+            self.change = self.change.max(watch.judge.statistic());
+            self.alerted |= watch.judge.is_raised();
+        }
+        self.change = self.change.max(stream.statistic());
+        self.alerted |= stream.is_raised();
+        if seen {
+            self.face_seconds += dt;
+        }
+        if good {
+            self.good_seconds += dt;
+        }
+    }
+
+    /// Times begin anew.
+    pub fn interrupt(&mut self) {
+        self.newest = None;
+    }
+
+    /// A challenge has ended. One that could not be judged is no pass.
+    pub fn challenge(&mut self, report: &Report) {
+        let ended = !matches!(report.state, State::Issued | State::Refused);
+        if ended {
+            if self.challenges.len() == MOST_CHALLENGES {
+                self.challenges.remove(0);
+            }
+            self.challenges.push(report.state == State::Passed);
+        }
+    }
+
+    /// A face is gone: the worst one still has a part in the decision.
+    pub fn leave(&mut self, judge: &Judge, stream: &Judge, evidence: &[Evidence]) {
+        let subject = subject(judge, Some(stream), evidence);
+        self.change = self.change.max(judge.statistic());
+        if self.gone.as_ref().is_none_or(|g| subject.statistic() > g.statistic()) {
+            self.gone = Some(subject);
+        }
+    }
+
+    /// What the session would end in now.
+    pub fn decide<'a>(
+        &self,
+        faces: impl Iterator<Item = &'a Watch>,
+        stream: &Judge,
+        source: Option<&Source>,
+        point: &OperatingPoint,
+    ) -> Ruling {
+        let here = faces.map(|w| subject(&w.judge, Some(stream), &w.verdict.evidence));
+        let all = here.chain(self.gone.clone()).chain([subject(stream, None, &[])]);
+        let worst = all.reduce(|a, b| if b.statistic() > a.statistic() { b } else { a });
+        let (fused, posterior, evidence) = worst.map_or_else(
+            || (0.0, Posterior::default(), Vec::new()),
+            |w| (w.statistic(), w.fusion.posterior(point.attack_prior, w.beside.as_ref()), w.evidence),
+        );
+        let standing = Standing {
+            seconds: self.seconds,
+            face_seconds: self.face_seconds,
+            good_seconds: self.good_seconds,
+            fused,
+            change: self.change,
+            posterior,
+            hypotheses: self.hypotheses,
+            alerted: self.alerted,
+            challenges: self.challenges.clone(),
+            source: source.map(|s| s.class.name().to_owned()),
+            evidence,
+        };
+        decide(&standing, point)
+    }
+}
+
+fn subject(judge: &Judge, beside: Option<&Judge>, evidence: &[Evidence]) -> Subject {
+    let told = evidence.iter().filter(|e| e.llr > 0.0).map(|e| format!("{}: {}", e.signal, e.reason));
+    Subject {
+        fusion: judge.fusion().clone(),
+        beside: beside.map(|b| b.fusion().clone()),
+        evidence: told.collect(),
+    }
+}
