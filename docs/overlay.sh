@@ -25,7 +25,7 @@ portrait = Image.open(next(work.glob("venv/lib/*/site-packages/skimage/data/astr
 portrait.crop((52, 0, 412, 270)).resize((640, 480), Image.LANCZOS).save(work / "face.png")
 PYTHON
 
-target/release/deepfake-redteam render --quiet --attack photo --in "$work/face.png" --out "$work/photo.mp4" \
+target/release/deepfake redteam render --quiet --attack photo --in "$work/face.png" --out "$work/photo.mp4" \
     --duration 10 --fill 0.95
 gst-launch-1.0 -m filesrc location="$work/photo.mp4" ! decodebin ! videoconvert ! deepfakedetect mode=sync \
     ! deepfakeoverlay ! videoconvert ! pngenc ! multifilesink location="$work/frame-%05d.png" > "$work/log"

@@ -1,4 +1,4 @@
-//! `deepfake-demo` from the outside: what it makes, prints and returns, and that it does nothing twice.
+//! `deepfake demo` from the outside: what it makes, prints and returns, and that it does nothing twice.
 #![cfg(feature = "tools")]
 #![allow(clippy::unwrap_used, clippy::expect_used)] // helpers of tests
 
@@ -43,8 +43,8 @@ fn recording(folder: &Path, name: &str, seconds: u32) -> PathBuf {
 }
 
 fn command(clips: &Path, out: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_deepfake-demo"));
-    command.arg("--clips").arg(clips).arg("--out").arg(out).stdin(Stdio::null());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_deepfake"));
+    command.arg("demo").arg("--clips").arg(clips).arg("--out").arg(out).stdin(Stdio::null());
     command.env("DEEPFAKE_MODEL_DIR", root().join("models"));
     command
 }

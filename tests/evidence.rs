@@ -1,4 +1,4 @@
-//! Evidence bundles of `deepfakedetect`, and the program `deepfake-evidence` that checks them. Without ONNX Runtime the
+//! Evidence bundles of `deepfakedetect`, and `deepfake evidence` that checks them. Without ONNX Runtime the
 //! tests say so and pass.
 
 // The lint exempts test functions only, not the helpers beside them.
@@ -61,8 +61,8 @@ fn intact(dir: &Path, lines: u64) {
 }
 
 fn program(arguments: &[&str]) -> (Option<i32>, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_deepfake-evidence"));
-    let output = command.args(arguments).output().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_deepfake"));
+    let output = command.arg("evidence").args(arguments).output().unwrap();
     let text = [output.stdout, output.stderr].concat();
     (output.status.code(), String::from_utf8_lossy(&text).into_owned())
 }

@@ -1,4 +1,4 @@
-//! `deepfake-scan` from the outside, with the small networks of `tests/fixtures/face` and made recordings.
+//! `deepfake scan` from the outside, with the small networks of `tests/fixtures/face` and made recordings.
 #![cfg(feature = "tools")]
 #![allow(clippy::unwrap_used, clippy::expect_used)] // helpers of tests
 
@@ -51,7 +51,7 @@ fn damaged(path: &Path, seconds: u32, damaged_after: u32) {
 }
 
 fn command(at: &Path) -> Command {
-    program::with_models(Command::new(env!("CARGO_BIN_EXE_deepfake-scan")), at)
+    program::deepfake("scan", at)
 }
 
 /// Exit status, and all that was written.

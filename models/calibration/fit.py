@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Fit the calibration of the signals: features in, log-likelihood ratios out.
 
-Reads the traces that `deepfake-trace` wrote for genuine and for attacked recordings and writes `signals.toml`. Every
+Reads the traces that `deepfake trace` wrote for genuine and for attacked recordings and writes `signals.toml`. Every
 logistic model is fitted with equal weight of the two classes, so that its logit is a log-likelihood ratio (Pigeon et
 al. 2000), and with equal weight of the people in a class. All numbers that are printed come from cross-validation
 over people: nobody is in the fit that judges them.

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Fit the [model.calibration] of a network that watches a face (role face-signal).
 
-    deepfake-scan labelled/manifest.csv --extra-models mine/ --json scan.jsonl
+    deepfake scan labelled/manifest.csv --extra-models mine/ --json scan.jsonl
     fit_network.py scan.jsonl --model my-swap-detector [--kind swap reenactment]
 
 Reads the mean attack logit of each labelled recording and fits one slope and one bias by logistic regression with equal
@@ -38,7 +38,7 @@ def read(paths: list[Path], model: str, kinds: list[str]) -> list[tuple[float, f
                 label = record["label"] or {}
                 clip = record["clip"]
             except (ValueError, KeyError, TypeError, AttributeError):
-                sys.exit(f"error: {path}, line {number} is no result of deepfake-scan --json")
+                sys.exit(f"error: {path}, line {number} is no result of deepfake scan --json")
             names |= set(scores)
             seen = scores.get(model, {})
             attack, score = label.get("attack"), seen.get("mean_score")
@@ -111,7 +111,7 @@ def auc(y: np.ndarray, s: np.ndarray) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("scans", nargs="+", type=Path, help="what deepfake-scan --json wrote")
+    parser.add_argument("scans", nargs="+", type=Path, help="what deepfake scan --json wrote")
     parser.add_argument("--model", required=True, help="name of the model in its manifest")
     parser.add_argument("--kind", nargs="+", default=[""], help="only attacks whose type has one of these in its name")
     parser.add_argument("--size", action="store_true", help="fit size-slope too")

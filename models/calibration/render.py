@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, help="folder of portrait photos")
     parser.add_argument("--most-photos", type=int, default=80, help="how many of them at most")
     parser.add_argument("--out", type=Path, default=Path("target/calibration/attacks"))
-    parser.add_argument("--program", default="target/release/deepfake-redteam")
+    parser.add_argument("--program", default="target/release/deepfake")
     arguments = parser.parse_args()
     wanted = Set(20)
     for clip in files(arguments.demonstration, CLIP_ENDINGS):
@@ -92,8 +92,8 @@ def main() -> None:
     failed = 0
     for i, (name, job) in enumerate(wanted.jobs, start=1):
         print(f"[{i}/{len(wanted.jobs)}] {name}", flush=True)
-        done = subprocess.run([arguments.program, "render", *job, "--quiet", "--out", str(arguments.out / f"{name}.mp4")],
-                              capture_output=True, text=True)
+        done = subprocess.run([arguments.program, "redteam", "render", *job, "--quiet",
+                               "--out", str(arguments.out / f"{name}.mp4")], capture_output=True, text=True)
         if done.returncode:
             failed += 1
             print(f"error: {name}: {done.stderr.strip()}", file=sys.stderr)

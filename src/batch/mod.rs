@@ -1,4 +1,4 @@
-//! What `deepfake-scan` does: runs `deepfakedetect mode=sync` over many recorded streams, each decoded in a process that
+//! What `deepfake scan` does: runs `deepfakedetect mode=sync` over many recorded streams, each decoded in a process that
 //! may fail alone, and keeps what came of each as a line of JSON.
 
 mod collect;

@@ -1,4 +1,4 @@
-//! What `deepfake-demo` does: plans the clips to judge, plays each through a real pipeline, and compares what the
+//! What `deepfake demo` does: plans the clips to judge, plays each through a real pipeline, and compares what the
 //! element said with what it should have said.
 
 mod error;

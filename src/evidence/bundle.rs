@@ -93,7 +93,7 @@ pub fn write(dir: &Path, case: &Case) -> Result<Written, Error> {
         written.notes.push(format!("a line that was not finished was moved to `{}`", torn.file));
     }
     if log.damaged {
-        let what = "the last line of the log was changed by somebody; `deepfake-evidence verify` says more";
+        let what = "the last line of the log was changed by somebody; `deepfake evidence verify` says more";
         written.notes.push(what.to_owned());
     }
     written.line = log.next();

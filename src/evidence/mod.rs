@@ -2,7 +2,7 @@
 //!
 //! A bundle is a folder: [`account`] makes its `evidence.json` and `traces.jsonl`, `plot` its picture. `log` appends a line
 //! for each alert to `alerts.jsonl`, whose form and arithmetic are in [`chain`]; [`bundle`] leads the writing and [`verify`]
-//! is what the program `deepfake-evidence` does. No GStreamer in here. `docs/evidence.md` describes the files.
+//! is what `deepfake evidence` does. No GStreamer in here. `docs/evidence.md` describes the files.
 
 pub mod account;
 pub mod bundle;

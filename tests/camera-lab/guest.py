@@ -246,7 +246,7 @@ CASES = [
 
 def judge(node, log):
     """The program's report: the node's device asked, and its pictures watched for some seconds."""
-    command = [PROGRAM, "--json", f"/dev/{node}"]
+    command = [PROGRAM, "source", "--json", f"/dev/{node}"]
     answer = subprocess.run(
         command, stdout=subprocess.PIPE, stderr=log, text=True, timeout=120, check=False
     )
@@ -267,7 +267,7 @@ def moved(node, log):
     """The report of a run that moves the controls: vivid's pictures answer, and all stands as before."""
     before = controls(node)
     raw = "video/x-raw,width=320,height=180,framerate=10/1"
-    command = [PROGRAM, "--json", "--controls", "--seconds", "60"]
+    command = [PROGRAM, "source", "--json", "--controls", "--seconds", "60"]
     answer = subprocess.run(
         [*command, f"v4l2src device=/dev/{node} ! {raw}"],
         stdout=subprocess.PIPE,

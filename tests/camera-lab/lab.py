@@ -299,7 +299,7 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     arguments.add_argument(
-        "--program", type=Path, help="what judges a node; default: the newest built deepfake-source"
+        "--program", type=Path, help="what judges a node; default: the newest built deepfake"
     )
     arguments.add_argument(
         "--limit", type=int, default=500, help="seconds after which the virtual machine is stopped"
@@ -308,10 +308,10 @@ def main():
     try:
         if platform.system() != "Linux" or platform.machine() != "x86_64":
             raise Skip("it is for Linux on x86-64")
-        program = options.program or newest("deepfake-source")
+        program = options.program or newest("deepfake")
         if not program or not program.is_file():
             raise SystemExit(
-                "camera-lab: no deepfake-source: build it (cargo build --features tools)"
+                "camera-lab: no program deepfake: build it (cargo build --features tools)"
             )
         LAB.mkdir(parents=True, exist_ok=True)
         tools(None)

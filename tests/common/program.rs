@@ -1,4 +1,4 @@
-//! The programs from the outside: recordings to give them, and how to run them.
+//! The program `deepfake` from the outside: recordings to give it, and how to run it.
 
 use super::frames::random_bytes;
 use gstdeepfake::recorded::{Codec, Frame, StreamInfo, Writer};
@@ -32,6 +32,13 @@ pub fn with_models(mut command: Command, at: &Path) -> Command {
     if let Some(library) = super::onnxruntime() {
         command.env("ORT_DYLIB_PATH", library);
     }
+    command
+}
+
+/// A subcommand of `deepfake`, in a folder, with the small networks.
+pub fn deepfake(subcommand: &str, at: &Path) -> Command {
+    let mut command = with_models(Command::new(env!("CARGO_BIN_EXE_deepfake")), at);
+    command.arg(subcommand);
     command
 }
 

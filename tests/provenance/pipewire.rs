@@ -39,7 +39,7 @@ fn judged(feed: &str, says: &str) -> Option<SourceReport> {
     let output = Command::new("dbus-run-session")
         .args(["--", "bash"])
         .arg(root().join("tests/provenance/pipewire.sh"))
-        .args([env!("CARGO_BIN_EXE_deepfake-source"), feed, says])
+        .args([env!("CARGO_BIN_EXE_deepfake"), feed, says])
         .output()
         .unwrap();
     let (said, complaints) =

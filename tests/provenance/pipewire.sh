@@ -1,10 +1,10 @@
 #!/bin/bash
-# A program's stream that calls itself a camera, in a PipeWire of its own, judged by deepfake-source ($1): what feeds
-# it ($2), and what it says of itself ($3, further properties of the stream).
+# A program's stream that calls itself a camera, in a PipeWire of its own, judged by the program deepfake ($1): what
+# feeds it ($2), and what it says of itself ($3, further properties of the stream).
 # Exit status 77: PipeWire cannot be run here.
 
 set -uo pipefail
-source=$1 feed=$2 says=$3
+deepfake=$1 feed=$2 says=$3
 XDG_RUNTIME_DIR=$(mktemp -d)
 export XDG_RUNTIME_DIR PIPEWIRE_RUNTIME_DIR=$XDG_RUNTIME_DIR
 trap 'kill $(jobs -p) 2>/dev/null; wait; rm -rf "$XDG_RUNTIME_DIR"' EXIT
@@ -29,4 +29,4 @@ gst-launch-1.0 -q $feed \
     >/dev/null 2>&1 &
 until_true camera
 id=$(pw-dump | tr -d ' \n' | grep -oP '"id":\K\d+(?=,"type":"PipeWire:Interface:Node"(?:(?!"PipeWire:Interface).)*"node.name":"fake-cam")')
-"$source" --json --seconds 20 "pipewiresrc path=$id num-buffers=60 ! video/x-raw"
+"$deepfake" source --json --seconds 20 "pipewiresrc path=$id num-buffers=60 ! video/x-raw"

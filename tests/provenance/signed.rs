@@ -187,13 +187,13 @@ fn a_policy_wants_files_that_a_known_signer_signed() {
 }
 
 #[test]
-fn the_programs_tell_of_a_files_history() {
+fn the_program_tells_of_a_files_history() {
     init();
     let studio = Studio::new();
     let Some(plain) = studio.plain("plain.mp4") else { return };
     let computed = studio.signed(&plain, "computed.mp4", "trainedAlgorithmicMedia");
-    let output = Command::new(env!("CARGO_BIN_EXE_deepfake-source"))
-        .args(["--json", "--seconds", "60"])
+    let output = Command::new(env!("CARGO_BIN_EXE_deepfake"))
+        .args(["source", "--json", "--seconds", "60"])
         .arg(&computed)
         .output()
         .unwrap();

@@ -1,4 +1,4 @@
-//! `deepfake-redteam run` and `adapt` as a user calls them, with the small networks and made recordings.
+//! `deepfake redteam run` and `adapt` as a user calls them, with the small networks and made recordings.
 
 use crate::common;
 use common::program::{self, with_models};
@@ -80,7 +80,7 @@ fn folder() -> Option<tempfile::TempDir> {
 }
 
 pub fn redteam(at: &Path, arguments: &[&str]) -> (Option<i32>, String) {
-    let mut command = with_models(Command::new(env!("CARGO_BIN_EXE_deepfake-redteam")), at);
+    let mut command = program::deepfake("redteam", at);
     command.args(arguments);
     let (code, text) = program::run(command);
     (code, format!("{arguments:?}\n{text}"))
@@ -216,7 +216,7 @@ fn a_ray_job_does_the_shards() {
     let at = folder.path();
     let mut command = with_models(Command::new(&python), at);
     command
-        .env("PROGRAM", env!("CARGO_BIN_EXE_deepfake-redteam"))
+        .env("PROGRAM", env!("CARGO_BIN_EXE_deepfake"))
         .arg(common::root().join("pipelines/redteam_ray.py"))
         .args(["--shards", "3", "--results", "all.jsonl", "--"])
         .args(["a.mp4", "b.mp4", "--catalogue", "mine.toml", "--seconds", "2", "--family", "control"]);

@@ -1,13 +1,12 @@
-//! `deepfake-redteam splice`: what it makes of pairs, frame by frame, and what a scan says of that.
+//! `deepfake redteam splice`: what it makes of pairs, frame by frame, and what a scan says of that.
 
 use super::program::{recording, redteam};
 use crate::common;
-use common::program::{self, FPS, noise, with_models};
+use common::program::{self, FPS, noise};
 use gstdeepfake::batch::{Label, read_manifest};
 use gstdeepfake::recorded::{Codec, Frame, Reader, StreamInfo, Writer};
 use serde_json::Value;
 use std::path::Path;
-use std::process::Command;
 
 const SECONDS: u32 = 12;
 const ONSET: u32 = 2;
@@ -112,7 +111,7 @@ fn a_pair_goes_over_from_genuine_to_attack() {
     if common::onnxruntime().is_none() {
         return;
     }
-    let mut scan = with_models(Command::new(env!("CARGO_BIN_EXE_deepfake-scan")), at);
+    let mut scan = program::deepfake("scan", at);
     scan.args(["out/new/manifest.csv", "--eval-json", "eval.json", "--html", "report.html"]);
     let (code, text) = program::run(scan);
     assert_eq!(code, Some(0), "{text}");

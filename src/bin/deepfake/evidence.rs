@@ -1,7 +1,9 @@
-//! `deepfake-evidence`: are these bundles as they were written, and do their readings lead to their alerts?
+//! `deepfake evidence`: are these bundles as they were written, and do their readings lead to their alerts?
 
+use crate::Run;
+use crate::common::fail;
 use anstyle::{AnsiColor, Style};
-use clap::{Parser, Subcommand};
+use clap::{Args, Subcommand};
 use gstdeepfake::analysis::judgement::verdict::AlertKind;
 use gstdeepfake::evidence::chain::Ground;
 use gstdeepfake::evidence::verify::{Examined, Finding, examine, verify};
@@ -15,9 +17,8 @@ use std::process::ExitCode;
 ///
 /// Exit status: 0 if everything is as it was written and every alert follows from its readings; 1 if something was
 /// changed, is missing or does not follow, and every such thing is named; 2 if it could not be examined.
-#[derive(Debug, Parser)]
-#[command(name = "deepfake-evidence", version, max_term_width = 100)]
-struct Cli {
+#[derive(Debug, Args)]
+pub struct Evidence {
     #[command(subcommand)]
     command: Command,
 }
@@ -55,18 +56,17 @@ enum Command {
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default();
 
-fn main() -> ExitCode {
-    let result = match &Cli::parse().command {
-        Command::Verify { dir, head, json } => check(dir, head.map(|h| h.to_string()).as_deref(), *json),
-        Command::Replay { bundles, json } => {
-            Ok(bundles.iter().map(|b| again(b, *json)).max().unwrap_or_default())
-        }
-        Command::Show { path } => show(path),
-    };
-    ExitCode::from(result.unwrap_or_else(|error| {
-        anstream::eprintln!("deepfake-evidence: {error}");
-        2
-    }))
+impl Run for Evidence {
+    fn run(self) -> ExitCode {
+        let result = match &self.command {
+            Command::Verify { dir, head, json } => check(dir, head.map(|h| h.to_string()).as_deref(), *json),
+            Command::Replay { bundles, json } => {
+                Ok(bundles.iter().map(|b| again(b, *json)).max().unwrap_or_default())
+            }
+            Command::Show { path } => show(path),
+        };
+        result.map_or_else(|error| fail("evidence", error, 2), ExitCode::from)
+    }
 }
 
 /// Text from a file that somebody may have changed, fit for a terminal.

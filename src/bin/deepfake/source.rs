@@ -1,6 +1,8 @@
-//! `deepfake-source`: who made this stream? The provenance report of a device, a file, a URI or a pipeline.
+//! `deepfake source`: who made this stream? The provenance report of a device, a file, a URI or a pipeline.
 
-use clap::{Parser, ValueEnum};
+use crate::Run;
+use crate::common::complain;
+use clap::{Args, ValueEnum};
 use gst::prelude::*;
 use gstdeepfake::analysis::source::provenance::Outcome;
 use gstdeepfake::message::{DeepfakeMessage, parse};
@@ -20,9 +22,8 @@ use thiserror::Error;
 /// SOURCE is a video device (/dev/video0), a file, a URI (rtsp://...), or the beginning of a pipeline
 /// ("pipewiresrc ! videoconvert"). It is played for --seconds and watched by the element cameraprovenance. Exit status:
 /// 0 if the policy has nothing against the source, 3 if it has, 2 if nothing could be found out.
-#[derive(Debug, Parser)]
-#[command(name = "deepfake-source", version, max_term_width = 100)]
-struct Cli {
+#[derive(Debug, Args)]
+pub struct Source {
     /// Devices, files, URIs or pipelines.
     #[arg(required = true, value_name = "SOURCE")]
     sources: Vec<String>,
@@ -65,26 +66,27 @@ enum Error {
     Source { given: String, message: String },
 }
 
-fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let mut code = 0;
-    for given in &cli.sources {
-        match look(&cli, given) {
-            Ok(reports) => {
-                for report in &reports {
-                    show(&cli, given, report);
-                    if report.violation.is_some() {
-                        code = code.max(3);
+impl Run for Source {
+    fn run(self) -> ExitCode {
+        let mut code = 0;
+        for given in &self.sources {
+            match look(&self, given) {
+                Ok(reports) => {
+                    for report in &reports {
+                        show(&self, given, report);
+                        if report.violation.is_some() {
+                            code = code.max(3);
+                        }
                     }
                 }
-            }
-            Err(error) => {
-                anstream::eprintln!("deepfake-source: {error}");
-                code = 2;
+                Err(error) => {
+                    complain("source", error);
+                    code = 2;
+                }
             }
         }
+        ExitCode::from(code)
     }
-    ExitCode::from(code)
 }
 
 /// What a source is given as.
@@ -116,22 +118,22 @@ fn given(text: &str) -> Given {
     Given::Pipeline(text.to_owned())
 }
 
-fn look(cli: &Cli, text: &str) -> Result<Vec<SourceReport>, Error> {
+fn look(args: &Source, text: &str) -> Result<Vec<SourceReport>, Error> {
     gstdeepfake::register_static().map_err(|e| Error::Start(e.to_string()))?;
-    let policy = cli.policy.as_deref().map_or_else(Policy::built_in, Policy::load);
+    let policy = args.policy.as_deref().map_or_else(Policy::built_in, Policy::load);
     let policy = policy.map_err(|e| Error::Start(e.to_string()))?;
     let source = given(text);
     let played = match &source {
-        Given::Device(_) if cli.no_play => Ok(Vec::new()),
-        Given::Device(node) => play(cli, &format!("v4l2src device=\"{}\"", node.display())),
-        Given::Pipeline(description) => play(cli, description),
+        Given::Device(_) if args.no_play => Ok(Vec::new()),
+        Given::Device(node) => play(args, &format!("v4l2src device=\"{}\"", node.display())),
+        Given::Pipeline(description) => play(args, description),
     };
     match (source, played) {
         (_, Ok(reports)) if !reports.is_empty() => Ok(reports),
         // A device that cannot be played (in use, fed by nobody yet) can still be asked.
         (Given::Device(node), played) => {
             if let Err(message) = played {
-                anstream::eprintln!("deepfake-source: {text}: cannot be played: {message}");
+                complain("source", format!("{text}: cannot be played: {message}"));
             }
             Ok(vec![ask(&node, &policy)])
         }
@@ -158,21 +160,21 @@ fn ask(node: &Path, policy: &Policy) -> SourceReport {
 }
 
 /// Plays the description's stream and returns the last report of every source.
-fn play(cli: &Cli, description: &str) -> Result<Vec<SourceReport>, String> {
-    let text = format!("{description} ! cameraprovenance name=deepfake-source-end ! fakesink sync=false");
+fn play(args: &Source, description: &str) -> Result<Vec<SourceReport>, String> {
+    let text = format!("{description} ! cameraprovenance name=watched-end ! fakesink sync=false");
     let pipeline = gst::parse::launch(&text).map_err(|e| e.to_string())?;
     let pipeline = pipeline.downcast::<gst::Pipeline>().map_err(|_| "this is no pipeline".to_owned())?;
-    let watcher = pipeline.by_name("deepfake-source-end").ok_or("the watching element is gone")?;
-    watcher.set_property("probe-environment", cli.environment);
-    watcher.set_property("probe-controls", cli.controls);
-    if let Some(policy) = &cli.policy {
+    let watcher = pipeline.by_name("watched-end").ok_or("the watching element is gone")?;
+    watcher.set_property("probe-environment", args.environment);
+    watcher.set_property("probe-controls", args.controls);
+    if let Some(policy) = &args.policy {
         watcher.set_property("policy", policy.to_string_lossy().as_ref());
     }
     let bus = pipeline.bus().ok_or("the pipeline has no bus")?;
     let mut reports: BTreeMap<String, SourceReport> = BTreeMap::new();
     let (mut failure, mut ended) = (None, false);
     let started = pipeline.set_state(gst::State::Playing).is_ok();
-    let until = Instant::now() + Duration::from_secs_f64(cli.seconds.clamp(0.1, 86_400.0));
+    let until = Instant::now() + Duration::from_secs_f64(args.seconds.clamp(0.1, 86_400.0));
     loop {
         let left = until.saturating_duration_since(Instant::now());
         let wait = gst::ClockTime::try_from(left).unwrap_or_default();
@@ -213,11 +215,11 @@ fn play(cli: &Cli, description: &str) -> Result<Vec<SourceReport>, String> {
     }
 }
 
-fn show(cli: &Cli, given: &str, report: &SourceReport) {
-    if cli.json || cli.format == Format::Json {
+fn show(args: &Source, given: &str, report: &SourceReport) {
+    if args.json || args.format == Format::Json {
         match serde_json::to_string(report) {
             Ok(line) => anstream::println!("{line}"),
-            Err(error) => anstream::eprintln!("deepfake-source: {error}"),
+            Err(error) => complain("source", error),
         }
         return;
     }

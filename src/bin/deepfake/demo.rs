@@ -1,6 +1,9 @@
-//! `deepfake-demo`: the plugin at its work. Judges recorded calls, and attacks made from them on the spot.
+//! `deepfake demo`: the plugin at its work. Judges recorded calls, and attacks made from them on the spot.
 
-use clap::{Parser, ValueEnum};
+use crate::Run;
+use crate::common::{INTERRUPTED, ProfileName, fail};
+use clap::{Args, ValueEnum};
+use gstdeepfake::analysis::engine::profile::Profile;
 use gstdeepfake::demo::{
     self, Case, Error, Finding, Kind, LIMIT_S, Options, alert_line, judge, play, summary_line, verdict_line,
 };
@@ -21,9 +24,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// photo), once; a later run finds them. Each clip goes through a GStreamer pipeline with deepfakedetect and
 /// deepfakeoverlay. Exit status: 0 if genuine clips stay without an alert and every attack is alerted (with --strict: in
 /// time), 1 if not, 2 if the run was not possible, 130 after Ctrl-C.
-#[derive(Debug, Parser)]
-#[command(name = "deepfake-demo", version, max_term_width = 100)]
-struct Cli {
+#[derive(Debug, Args)]
+pub struct Demo {
     /// Folder with genuine recordings (.mp4, .mov, .mkv, .webm).
     #[arg(long, value_name = "DIR")]
     clips: PathBuf,
@@ -54,13 +56,6 @@ enum ModeName {
     Sync,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum ProfileName {
-    Economy,
-    Balanced,
-    Thorough,
-}
-
 /// A line of verdicts.jsonl.
 #[derive(Serialize)]
 struct Line<'a> {
@@ -69,23 +64,23 @@ struct Line<'a> {
     message: &'a DeepfakeMessage,
 }
 
-fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match run(&cli) {
-        Ok(findings) if findings.iter().all(|f| f.right && (f.in_time || !cli.strict)) => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
-        Err(Error::Interrupted) => {
-            anstream::eprintln!("\ndeepfake-demo: interrupted");
-            ExitCode::from(130)
-        }
-        Err(error) => {
-            anstream::eprintln!("deepfake-demo: {error}");
-            ExitCode::from(2)
+impl Run for Demo {
+    fn run(self) -> ExitCode {
+        match clips(&self) {
+            Ok(findings) if findings.iter().all(|f| f.right && (f.in_time || !self.strict)) => {
+                ExitCode::SUCCESS
+            }
+            Ok(_) => ExitCode::FAILURE,
+            Err(Error::Interrupted) => {
+                eprintln!();
+                fail("demo", "interrupted", INTERRUPTED)
+            }
+            Err(error) => fail("demo", error, 2),
         }
     }
 }
 
-fn run(cli: &Cli) -> Result<Vec<Finding>, Error> {
+fn clips(args: &Demo) -> Result<Vec<Finding>, Error> {
     let failed = |path: &Path| {
         let path = path.to_path_buf();
         move |source| Error::File { path, source }
@@ -93,33 +88,32 @@ fn run(cli: &Cli) -> Result<Vec<Finding>, Error> {
     gstdeepfake::register_static().map_err(|e| Error::Build(e.to_string()))?;
     let stop = gstdeepfake::batch::interruption()
         .map_err(|e| Error::Build(format!("Ctrl-C cannot be listened to: {e}")))?;
-    let mode = cli.mode.map(|m| if matches!(m, ModeName::Live) { Mode::Live } else { Mode::Sync });
-    let rendered = cli.out.join("clips");
-    for folder in [&cli.out, &rendered] {
+    let mode = args.mode.map(|m| if matches!(m, ModeName::Live) { Mode::Live } else { Mode::Sync });
+    let rendered = args.out.join("clips");
+    for folder in [&args.out, &rendered] {
         let same =
             |a: &Path, b: &Path| matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b);
-        if same(folder, &cli.clips) {
-            return Err(Error::OverClips(cli.clips.clone()));
+        if same(folder, &args.clips) {
+            return Err(Error::OverClips(args.clips.clone()));
         }
     }
-    let plan = demo::plan(&cli.clips, mode, cli.quick, cli.only.as_deref())?;
+    let plan = demo::plan(&args.clips, mode, args.quick, args.only.as_deref())?;
     std::fs::create_dir_all(&rendered).map_err(failed(&rendered))?;
     for left_out in &plan.left_out {
         anstream::println!("left out: {left_out}");
     }
     let files =
         plan.cases.iter().map(|case| render(case, &rendered, &stop)).collect::<Result<Vec<_>, _>>()?;
-    let lines = cli.out.join("verdicts.jsonl");
+    let lines = args.out.join("verdicts.jsonl");
     let mut json = BufWriter::new(File::create(&lines).map_err(failed(&lines))?);
     let mut findings = Vec::new();
     let mut interrupted = None;
-    let profile = cli.profile.to_possible_value().map(|v| v.get_name().to_owned()).unwrap_or_default();
     for (case, (file, onset)) in plan.cases.iter().zip(&files) {
-        let output = cli.out.join(format!("{}.mp4", case.name));
+        let output = args.out.join(format!("{}.mp4", case.name));
         let mode = if case.mode == Mode::Live { "live, at the pace of the clock" } else { "sync" };
         anstream::println!("\n== {} ({}: {}; {mode})", case.name, case.kind.name(), case.kind.explanation());
         let mut next = 0;
-        let options = Options { profile: &profile, stop: &stop };
+        let options = Options { profile: Profile::from(args.profile).name(), stop: &stop };
         let result = play(case, file, &output, options, &mut |message, delay| {
             show(message, delay, &mut next);
             serde_json::to_writer(&mut json, &Line { clip: &case.name, message })?;

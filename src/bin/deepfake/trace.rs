@@ -1,7 +1,9 @@
-//! `deepfake-trace`: the features and verdicts of recorded files, one JSON object a line, for fitting calibrations
+//! `deepfake trace`: the features and verdicts of recorded files, one JSON object a line, for fitting calibrations
 //! and for looking closely. Runs the analysis directly, as `deepfakedetect mode=sync` does.
 
-use clap::{Parser, ValueEnum};
+use crate::Run;
+use crate::common::ProfileName;
+use clap::Args;
 use gstdeepfake::analysis::engine::profile::Profile;
 use gstdeepfake::analysis::engine::sampler::{Grid, Phase};
 use gstdeepfake::analysis::engine::{Engine, EngineConfig};
@@ -18,10 +20,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// Writes the features and verdicts of recorded video files as JSON lines.
-#[derive(Debug, Parser)]
-#[command(version)]
-struct Arguments {
+/// Write the features and verdicts of recorded video files as JSON lines.
+///
+/// Exit status: 0 if all files were read, 1 if one was not, or nothing could be done.
+#[derive(Debug, Args)]
+pub struct Trace {
     /// Video files.
     #[arg(required = true)]
     files: Vec<PathBuf>,
@@ -48,37 +51,21 @@ struct Arguments {
     verdicts: bool,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum ProfileName {
-    Economy,
-    Balanced,
-    Thorough,
-}
-
-impl From<ProfileName> for Profile {
-    fn from(name: ProfileName) -> Self {
-        match name {
-            ProfileName::Economy => Self::Economy,
-            ProfileName::Balanced => Self::Balanced,
-            ProfileName::Thorough => Self::Thorough,
-        }
-    }
-}
-
-fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    match run(&arguments) {
-        Ok(0) => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
+impl Run for Trace {
+    fn run(self) -> ExitCode {
+        match files(&self) {
+            Ok(0) => ExitCode::SUCCESS,
+            Ok(_) => ExitCode::FAILURE,
+            Err(error) => {
+                eprintln!("error: {error}");
+                ExitCode::FAILURE
+            }
         }
     }
 }
 
 /// Returns the number of files that could not be read.
-fn run(arguments: &Arguments) -> Result<usize, Box<dyn Error>> {
+fn files(arguments: &Trace) -> Result<usize, Box<dyn Error>> {
     gstdeepfake::register_static()?;
     let calibration = match &arguments.calibration {
         Some(path) => Calibration::parse(&std::fs::read_to_string(path)?)?,
@@ -122,7 +109,7 @@ fn run(arguments: &Arguments) -> Result<usize, Box<dyn Error>> {
 
 fn trace(
     file: &Path,
-    arguments: &Arguments,
+    arguments: &Trace,
     models: &FaceModelSet,
     config: &EngineConfig,
     out: &mut dyn Write,

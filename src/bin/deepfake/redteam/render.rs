@@ -1,6 +1,8 @@
-//! `deepfake-redteam render`: one attack into a file, with its parameters on the command line.
+//! `deepfake redteam render`: one attack into a file, with its parameters on the command line.
 
-use clap::{Args, CommandFactory, ValueEnum};
+use super::fail;
+use clap::builder::{PathBufValueParser, TypedValueParser};
+use clap::{Args, ValueEnum};
 use gstdeepfake::recorded::Codec;
 use gstdeepfake::redteam::{
     Condition, Freeze, Kind, Light, Motion, Page, Photo, Reencode, Rendered, Replay, Seam, Splice,
@@ -33,7 +35,7 @@ pub struct Render {
     #[arg(long = "in", value_name = "FILE")]
     input: PathBuf,
     /// The MP4 file to write; FILE.json goes beside it.
-    #[arg(long = "out", value_name = "FILE")]
+    #[arg(long = "out", value_name = "FILE", value_parser = PathBufValueParser::new().try_map(not_the_record))]
     output: PathBuf,
     /// Name of the condition in reports [default: the attack's name].
     #[arg(long)]
@@ -129,6 +131,11 @@ struct LoopArgs {
     cross_fade: Option<f64>,
 }
 
+fn not_the_record(output: PathBuf) -> Result<PathBuf, &'static str> {
+    let text = "it must not end in .json: the record goes there; name an .mp4 file";
+    if record_path(&output) == output { Err(text) } else { Ok(output) }
+}
+
 fn size(text: &str) -> Result<(u32, u32), String> {
     let parts = text.split_once(['x', 'X']).and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
     parts.ok_or_else(|| format!("`{text}` is not a size; write it as 640x480"))
@@ -187,10 +194,6 @@ impl Render {
 }
 
 pub fn render(args: &Render) -> ExitCode {
-    if record_path(&args.output) == args.output {
-        let text = "--out must not end in .json: the record goes there; name an .mp4 file";
-        crate::Cli::command().error(clap::error::ErrorKind::ValueValidation, text).exit()
-    }
     let bar = if args.quiet { ProgressBar::hidden() } else { ProgressBar::new(1) };
     if let Ok(style) = ProgressStyle::with_template("{msg} [{bar:40}] {percent:>3}% {eta:>4}") {
         bar.set_style(style.progress_chars("=> "));
@@ -217,9 +220,6 @@ pub fn render(args: &Render) -> ExitCode {
             );
             ExitCode::SUCCESS
         }
-        Err(error) => {
-            eprintln!("deepfake-redteam: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => fail(error, 1),
     }
 }

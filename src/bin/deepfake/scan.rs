@@ -1,6 +1,8 @@
-//! `deepfake-scan`: recorded streams in, verdicts and a report out.
+//! `deepfake scan`: recorded streams in, verdicts and a report out.
 
-use clap::{Parser, ValueEnum};
+use crate::Run;
+use crate::common::{INTERRUPTED, ProfileName, fail};
+use clap::Args;
 use gstdeepfake::analysis::engine::profile::Profile;
 use gstdeepfake::batch::{
     self, Comparison, Error, Event, Item, Outcome, Record, Results, SCHEMA_VERSION, Settings,
@@ -17,15 +19,16 @@ use std::process::{Command, ExitCode};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-/// Scan recorded streams with deepfakedetect, faster than real time.
+/// Scan recorded streams: verdicts, a report, error rates where there are labels.
+///
+/// Runs the element deepfakedetect over them, faster than real time.
 ///
 /// With labels (a manifest) it tells error rates and curves as well. A recording that cannot be scanned is listed with
 /// its reason and stops nothing; one that is damaged in the middle is judged up to there. Exit status: 0 if all were
 /// scanned to their ends, 1 if some failed, 2 if the scan was not possible,
 /// 130 after Ctrl-C.
-#[derive(Debug, Parser)]
-#[command(name = "deepfake-scan", version, max_term_width = 100)]
-struct Cli {
+#[derive(Debug, Args)]
+pub struct Scan {
     /// Files, folders (walked for video files), manifests (.csv with a column `path` or `file`, and perhaps label,
     /// attack_type, pair_id, identity_group, onset_s), URIs (rtsp://..., file://...).
     #[arg(required_unless_present = "worker")]
@@ -80,23 +83,6 @@ struct Cli {
     worker: bool,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum ProfileName {
-    Economy,
-    Balanced,
-    Thorough,
-}
-
-impl From<ProfileName> for Profile {
-    fn from(name: ProfileName) -> Self {
-        match name {
-            ProfileName::Economy => Self::Economy,
-            ProfileName::Balanced => Self::Balanced,
-            ProfileName::Thorough => Self::Thorough,
-        }
-    }
-}
-
 fn number(text: &str, range: std::ops::RangeInclusive<f64>) -> Result<f64, String> {
     let wrong = || format!("give a number from {} to {}", range.start(), range.end());
     text.parse().ok().filter(|n| range.contains(n)).ok_or_else(wrong)
@@ -110,61 +96,62 @@ fn seconds(text: &str) -> Result<f64, String> {
     number(text, 0.1..=1e6)
 }
 
-fn main() -> ExitCode {
-    let cli = Cli::parse();
-    if cli.worker {
-        let done = gstdeepfake::register_static().map_err(|e| e.to_string()).and_then(|()| {
-            batch::serve(std::io::stdin().lock(), std::io::stdout()).map_err(|e| e.to_string())
-        });
-        return done.map_or_else(
-            |e| {
-                eprintln!("{e}");
-                ExitCode::from(2)
-            },
-            |()| ExitCode::SUCCESS,
-        );
-    }
-    match run(&cli) {
-        Ok(0) => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
-        Err(Error::Interrupted) => {
-            anstream::eprintln!("deepfake-scan: interrupted");
-            ExitCode::from(130)
+impl Run for Scan {
+    fn run(self) -> ExitCode {
+        if self.worker {
+            return worker();
         }
-        Err(error) => {
-            anstream::eprintln!("deepfake-scan: {error}");
-            ExitCode::from(2)
+        match recordings(&self) {
+            Ok(0) => ExitCode::SUCCESS,
+            Ok(_) => ExitCode::FAILURE,
+            Err(Error::Interrupted) => fail("scan", "interrupted", INTERRUPTED),
+            Err(error) => fail("scan", error, 2),
         }
     }
 }
 
+/// The side of a process that scans.
+fn worker() -> ExitCode {
+    let done = gstdeepfake::register_static()
+        .map_err(|e| e.to_string())
+        .and_then(|()| batch::serve(std::io::stdin().lock(), std::io::stdout()).map_err(|e| e.to_string()));
+    done.map_or_else(
+        |e| {
+            eprintln!("{e}");
+            ExitCode::from(2)
+        },
+        |()| ExitCode::SUCCESS,
+    )
+}
+
 /// Returns how many recordings failed.
-fn run(cli: &Cli) -> Result<usize, Error> {
+fn recordings(args: &Scan) -> Result<usize, Error> {
     gstdeepfake::register_static().map_err(|e| Error::Analysis(e.to_string()))?;
     let stop =
         batch::interruption().map_err(|e| Error::Analysis(format!("Ctrl-C cannot be listened to: {e}")))?;
     let settings = Settings {
-        profile: Profile::from(cli.profile).name().into(),
-        hours: cli.mean_time_between_false_alerts,
-        seconds: cli.seconds,
-        thumbnails: cli.thumbnails,
-        extra_models: cli.extra_models.clone(),
-        without: without(&cli.without),
+        profile: Profile::from(args.profile).name().into(),
+        hours: args.mean_time_between_false_alerts,
+        seconds: args.seconds,
+        thumbnails: args.thumbnails,
+        extra_models: args.extra_models.clone(),
+        without: without(&args.without),
         #[cfg(feature = "c2pa")]
-        trust_anchors: cli.trust_anchors.clone(),
+        trust_anchors: args.trust_anchors.clone(),
         #[cfg(not(feature = "c2pa"))]
         trust_anchors: None,
     };
     // What is wrong with the call is told before hours of work.
-    let items = batch::items(&cli.inputs)?;
-    for path in [&cli.html, &cli.csv, &cli.eval_json].into_iter().flatten() {
+    let items = batch::items(&args.inputs)?;
+    for path in [&args.html, &args.csv, &args.eval_json].into_iter().flatten() {
         OpenOptions::new().create(true).append(true).open(path).map_err(Error::file(path))?;
     }
-    let earlier = cli.compare.as_deref().map(batch::read_results).transpose()?;
-    let (mut results, known) = match cli.json.as_deref().map(|p| Results::open(p, cli.resume)).transpose()? {
-        Some((results, known)) => (Some(results), known),
-        None => (None, Vec::new()),
-    };
+    let earlier = args.compare.as_deref().map(batch::read_results).transpose()?;
+    let (mut results, known) =
+        match args.json.as_deref().map(|p| Results::open(p, args.resume)).transpose()? {
+            Some((results, known)) => (Some(results), known),
+            None => (None, Vec::new()),
+        };
 
     let known: BTreeMap<&str, &Record> = known.iter().map(|r| (r.clip.as_str(), r)).collect();
     let mut records: Vec<Option<Record>> = items
@@ -183,12 +170,12 @@ fn run(cli: &Cli) -> Result<usize, Error> {
     if !todo.is_empty() {
         batch::check(&settings).map_err(Error::Analysis)?;
     }
-    let (video, wall) = scan(cli, &settings, &todo, &stop, &mut |index, record| {
+    let (video, wall) = scan(args, &settings, &todo, &stop, &mut |index, record| {
         if let Some(results) = &mut results {
             results.add(&record)?;
         }
         if let Some(slot) = records.get_mut(index) {
-            *slot = Some(if cli.html.is_some() { record } else { without_timeline(record) });
+            *slot = Some(if args.html.is_some() { record } else { without_timeline(record) });
         }
         Ok(())
     })?;
@@ -203,7 +190,7 @@ fn run(cli: &Cli) -> Result<usize, Error> {
     } else {
         String::new()
     };
-    write(cli, &records, earlier.as_deref(), &speed)?;
+    write(args, &records, earlier.as_deref(), &speed)?;
     if interrupted {
         return Err(Error::Interrupted);
     }
@@ -233,7 +220,7 @@ fn is_done(record: &Record, item: &Item, settings: &Settings) -> bool {
 
 /// Returns seconds of video and of wall time.
 fn scan(
-    cli: &Cli,
+    args: &Scan,
     settings: &Settings,
     todo: &[(usize, Item)],
     stop: &AtomicBool,
@@ -245,11 +232,11 @@ fn scan(
     let program = std::env::current_exe().map_err(|e| Error::Analysis(e.to_string()))?;
     let start = || {
         let mut command = Command::new(&program);
-        command.arg("--worker");
+        command.args(["scan", "--worker"]);
         command
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let jobs = cli.jobs.map_or(cores, usize::from);
+    let jobs = args.jobs.map_or(cores, usize::from);
     let bar = ProgressBar::with_draw_target(Some(todo.len() as u64), ProgressDrawTarget::stderr());
     if let Ok(style) = ProgressStyle::with_template("{pos}/{len} recordings [{bar:30}] {eta:>4} left, {msg}")
     {
@@ -293,7 +280,7 @@ fn scan(
 }
 
 /// What was asked for besides the results.
-fn write(cli: &Cli, records: &[Record], earlier: Option<&[Record]>, speed: &str) -> Result<(), Error> {
+fn write(args: &Scan, records: &[Record], earlier: Option<&[Record]>, speed: &str) -> Result<(), Error> {
     let clips = batch::clips(records);
     let evaluation: Option<Evaluation> = (!clips.is_empty()).then(|| evaluate(&clips));
     if let Some(evaluation) = &evaluation {
@@ -307,17 +294,17 @@ fn write(cli: &Cli, records: &[Record], earlier: Option<&[Record]>, speed: &str)
     if let Some(comparison) = &comparison {
         anstream::println!("\n{}", batch::comparison_table(comparison).trim_end());
     }
-    if let Some(path) = &cli.eval_json {
+    if let Some(path) = &args.eval_json {
         let whole = evaluation.clone().unwrap_or_else(|| evaluate(&[]));
         let numbers = batch::eval_json(&whole, &models, records);
         let mut text = serde_json::to_string_pretty(&numbers)?;
         text.push('\n');
         save(path, text.as_bytes())?;
     }
-    if let Some(path) = &cli.csv {
+    if let Some(path) = &args.csv {
         batch::write_csv(path, records)?;
     }
-    if let Some(path) = &cli.html {
+    if let Some(path) = &args.html {
         let now = gstreamer::glib::DateTime::now_utc().and_then(|t| t.format("%Y-%m-%d %H:%M UTC"));
         let made = now.map(|t| t.to_string()).unwrap_or_default();
         let (evaluation, comparison) = (evaluation.as_ref(), comparison.as_ref());

@@ -1,11 +1,12 @@
-//! `deepfake-redteam`: attacks made from genuine recordings, and how many of them the detector misses.
+//! `deepfake redteam`: attacks made from genuine recordings, and how many of them the detector misses.
 
 mod adapt;
 mod render;
 mod run;
 mod splice;
 
-use clap::{Parser, Subcommand};
+use crate::common;
+use clap::{Args, Subcommand};
 use gstdeepfake::redteam::Kind;
 use std::process::ExitCode;
 
@@ -13,9 +14,8 @@ use std::process::ExitCode;
 ///
 /// Everything made here is procedural: it tests the detector's physics, and says nothing about any generator of fakes.
 /// Only record and use people who agreed to it.
-#[derive(Debug, Parser)]
-#[command(name = "deepfake-redteam", version, max_term_width = 100)]
-struct Cli {
+#[derive(Debug, Args)]
+pub struct Redteam {
     #[command(subcommand)]
     command: Command,
 }
@@ -23,10 +23,17 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Try the conditions of a catalogue on recordings, and report which attacks were missed.
+    ///
+    /// Exit status: 0, or 1 if --since finds something wrong that was right; 2 if the run was not possible, 130 after
+    /// Ctrl-C.
     Run(Box<run::Run>),
     /// Look for the parameters of a family that the detector sees least of.
+    ///
+    /// Exit status: 0 if the search came to its end, 2 if it was not possible, 130 after Ctrl-C.
     Adapt(adapt::Adapt),
     /// Render one attack to an MP4 file, with a .json beside it that says what it holds.
+    ///
+    /// Exit status: 0 if the file is there, 1 if it could not be made, 2 if the call was wrong.
     Render(Box<render::Render>),
     Splice(splice::Splice),
     /// List the attacks and their default parameters.
@@ -53,19 +60,23 @@ fn list(json: bool) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-fn main() -> ExitCode {
-    match Cli::parse().command {
-        Command::Run(args) => run::run(&args),
-        Command::Adapt(args) => adapt::adapt(&args),
-        Command::Render(args) => render::render(&args),
-        Command::Splice(args) => splice::splice(&args),
-        Command::List { json } => match list(json) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("deepfake-redteam: {error}");
-                ExitCode::FAILURE
-            }
-        },
-        Command::Worker => run::worker(),
+/// Says why it ends as it does.
+fn fail(reason: impl std::fmt::Display, status: u8) -> ExitCode {
+    common::fail("redteam", reason, status)
+}
+
+impl crate::Run for Redteam {
+    fn run(self) -> ExitCode {
+        match self.command {
+            Command::Run(args) => run::run(&args),
+            Command::Adapt(args) => adapt::adapt(&args),
+            Command::Render(args) => render::render(&args),
+            Command::Splice(args) => splice::splice(&args),
+            Command::List { json } => match list(json) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => fail(error, 1),
+            },
+            Command::Worker => run::worker(),
+        }
     }
 }

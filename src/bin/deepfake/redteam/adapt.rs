@@ -1,5 +1,7 @@
-//! `deepfake-redteam adapt`: looks for the parameters of a family that the detector sees least of.
+//! `deepfake redteam adapt`: looks for the parameters of a family that the detector sees least of.
 
+use super::fail;
+use crate::common::INTERRUPTED;
 use clap::Args;
 use gstdeepfake::batch::interruption;
 use gstdeepfake::redteam::run::{Plan, Search, Setting, Store, Task, Trial, evaluate, load, report, sources};
@@ -31,10 +33,7 @@ pub struct Adapt {
 }
 
 pub fn adapt(args: &Adapt) -> ExitCode {
-    args.search().unwrap_or_else(|e| {
-        anstream::eprintln!("deepfake-redteam: {e}");
-        ExitCode::from(2)
-    })
+    args.search().unwrap_or_else(|e| fail(e, 2))
 }
 
 impl Adapt {
@@ -91,6 +90,6 @@ impl Adapt {
             report::percent(fair.as_ref())
         );
         anstream::println!("lowest statistic: {score:.1} nats, from {}\n\n{text}", trial.name);
-        Ok(if stop.load(Ordering::Relaxed) { ExitCode::from(130) } else { ExitCode::SUCCESS })
+        Ok(if stop.load(Ordering::Relaxed) { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
     }
 }

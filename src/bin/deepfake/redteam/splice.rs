@@ -1,5 +1,7 @@
-//! `deepfake-redteam splice`: recordings in which a genuine one goes over into an attack on it.
+//! `deepfake redteam splice`: recordings in which a genuine one goes over into an attack on it.
 
+use super::fail;
+use crate::common::INTERRUPTED;
 use clap::Args;
 use gstdeepfake::batch::{interruption, read_manifest, tame};
 use gstdeepfake::redteam::{self, Made, Pair, Unfit, control, join, pairs, write_manifest};
@@ -13,11 +15,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 ///
 /// Pairs are recordings with the same `pair_id`: one genuine, and attacks on it that run in step with it, of the same size
 /// and frame rate. Beside the spliced recordings it writes the genuine ones anew, through the same encoder (without loss),
-/// and a manifest.csv with the onsets for `deepfake-scan`. Exit status: 0 if every pair was spliced, 1 if some could not be
+/// and a manifest.csv with the onsets for `deepfake scan`. Exit status: 0 if every pair was spliced, 1 if some could not be
 /// (they are listed with the reason), 2 if none could, 130 after Ctrl-C.
 #[derive(Debug, Args)]
 pub struct Splice {
-    /// Labelled recordings (CSV; the columns are those of deepfake-scan).
+    /// Labelled recordings (CSV; the columns are those of `deepfake scan`).
     manifest: PathBuf,
     /// The folder to write to; made if it is not there.
     #[arg(long = "out", value_name = "DIR")]
@@ -36,10 +38,7 @@ fn onset(text: &str) -> Result<f64, String> {
 }
 
 pub fn splice(args: &Splice) -> ExitCode {
-    args.go().unwrap_or_else(|e| {
-        anstream::eprintln!("deepfake-redteam: {e}");
-        ExitCode::from(2)
-    })
+    args.go().unwrap_or_else(|e| fail(e, 2))
 }
 
 impl Splice {
@@ -80,10 +79,7 @@ impl Splice {
         }
         bar.finish_and_clear();
         if stop.load(Ordering::Relaxed) {
-            anstream::eprintln!(
-                "deepfake-redteam: interrupted; there is no manifest of what was made so far"
-            );
-            return Ok(ExitCode::from(130));
+            return Ok(fail("interrupted; there is no manifest of what was made so far", INTERRUPTED));
         }
         if spliced == 0 {
             return Err("no pair could be spliced; give a manifest with `pair_id`, `label` and pairs that run in step".into());

@@ -1,6 +1,9 @@
-//! `deepfake-redteam run`: the conditions of a catalogue, tried on recordings.
+//! `deepfake redteam run`: the conditions of a catalogue, tried on recordings.
 
-use clap::{Args, ValueEnum};
+use super::fail;
+use crate::common::{INTERRUPTED, ProfileName};
+use clap::Args;
+use gstdeepfake::analysis::engine::profile::Profile;
 use gstdeepfake::batch::interruption;
 use gstdeepfake::batch::lines::Lines;
 use gstdeepfake::batch::process::{Progress, answer, each};
@@ -69,21 +72,14 @@ pub struct Run {
     #[arg(long, value_name = "S", value_parser = seconds)]
     seconds: Option<f64>,
     /// How thoroughly the element analyses.
-    #[arg(long, value_enum, default_value_t = Profile::Balanced)]
-    profile: Profile,
+    #[arg(long, value_enum, default_value_t = ProfileName::Balanced)]
+    profile: ProfileName,
     /// The operating point: hours of genuine video per false alert [default: the element's, 100].
     #[arg(long, value_name = "HOURS")]
     mean_time_between_false_alerts: Option<f64>,
     /// Worst conditions in the table.
     #[arg(long, value_name = "N", default_value_t = 10)]
     worst: usize,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Profile {
-    Economy,
-    Balanced,
-    Thorough,
 }
 
 const SECONDS: f64 = 8.0;
@@ -118,22 +114,17 @@ pub fn worker() -> ExitCode {
         })
         .map_err(|e| e.to_string())
     });
-    done.map_or_else(fail, |()| ExitCode::SUCCESS)
-}
-
-fn fail(error: impl std::fmt::Display) -> ExitCode {
-    anstream::eprintln!("deepfake-redteam: {error}");
-    ExitCode::from(2)
+    done.map_or_else(|e| fail(e, 2), |()| ExitCode::SUCCESS)
 }
 
 pub fn run(args: &Run) -> ExitCode {
     let all = match load(args.catalogue.as_deref()) {
         Ok(all) => all,
-        Err(e) => return fail(e),
+        Err(e) => return fail(e, 2),
     };
     let trials: Vec<Trial> = all.into_iter().filter(|t| args.wants(t)).collect();
     if trials.is_empty() {
-        return fail("no condition has that name; --list prints them all");
+        return fail("no condition has that name; --list prints them all", 2);
     }
     if args.list {
         trials.iter().for_each(|t| println!("{}", t.name));
@@ -141,7 +132,7 @@ pub fn run(args: &Run) -> ExitCode {
     }
     match args.go(&trials) {
         Ok(code) => code,
-        Err(e) => fail(e),
+        Err(e) => fail(e, 2),
     }
 }
 
@@ -155,11 +146,7 @@ impl Run {
     }
 
     fn setting(&self) -> Setting {
-        let profile = match self.profile {
-            Profile::Economy => "economy",
-            Profile::Balanced => "balanced",
-            Profile::Thorough => "thorough",
-        };
+        let profile = Profile::from(self.profile).name();
         Setting { profile: profile.into(), hours: self.mean_time_between_false_alerts, picture: false }
     }
 
@@ -244,8 +231,7 @@ impl Run {
             std::fs::write(path, report::html(&input)?)?;
         }
         if interrupted {
-            anstream::eprintln!("deepfake-redteam: interrupted; the same call with --results goes on");
-            return Ok(ExitCode::from(130));
+            return Ok(fail("interrupted; the same call with --results goes on", INTERRUPTED));
         }
         Ok(if change.is_some_and(|c| c.regressed()) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
@@ -263,7 +249,7 @@ impl Run {
         let program = std::env::current_exe()?;
         let start = || {
             let mut command = Command::new(&program);
-            command.arg("worker");
+            command.args(["redteam", "worker"]);
             command
         };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
