@@ -227,7 +227,7 @@ lint: crates ## formatting, clippy, licences of the crates
 	fi
 
 bench: models clips crates ## run the benchmarks
-	$(CARGO) bench --features tools $(CARGO_FLAGS) --bench tap --bench stream --bench signals --bench memory
+	$(CARGO) bench --features tools $(CARGO_FLAGS) --bench streaming --bench stream --bench signals --bench memory
 
 camera-lab: crates ## judge fake cameras in a virtual machine (docs/camera-lab.md; STRICT=1: no skipping)
 	$(CARGO) build --features tools --bin deepfake $(CARGO_FLAGS)

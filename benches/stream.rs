@@ -50,7 +50,7 @@ fn run(profile: &str, models: &std::path::Path, clip: &std::path::Path, seconds:
         .property("model-dir", models.to_str().unwrap())
         .property("onnxruntime-library", library.to_str().unwrap())
         .property_from_str("profile", profile)
-        // In the stream: this thread's time is then the analysis' time and the tap's.
+        // In the stream: this thread's time is then the analysis' time and the streaming probe's.
         .property_from_str("mode", "sync")
         .build()
         .unwrap();

@@ -3,12 +3,12 @@
 //! `deepfake-verdict` is a custom meta without tags: elements that convert or scale a frame copy untagged
 //! metadata, because it depends on neither memory, size nor colours (and the boxes in it are normalised).
 //! The region-of-interest metas are a courtesy to elements that know those (encoders, other overlays): their
-//! parameters are lost in scaling, so the truth is never kept there.
+//! parameters are lost in scaling, so nothing is read back from them.
 
 use crate::analysis::judgement::verdict::Verdict;
 use crate::analysis::pixels::rect::NormRect;
 pub use crate::structure::Error;
-use crate::structure::{NONE, time};
+use crate::structure::{NONE, read_verdict, time, write_verdict};
 use gst::meta::CustomMeta;
 use gstreamer as gst;
 use gstreamer_video::VideoRegionOfInterestMeta;
@@ -32,6 +32,27 @@ pub fn register() {
             CustomMeta::register_simple(NAME);
         }
     });
+}
+
+/// The structure of the buffer metadata, without the `age` that differs from buffer to buffer.
+impl From<&Verdict> for gst::Structure {
+    fn from(verdict: &Verdict) -> Self {
+        let mut s = gst::Structure::new_empty(NAME);
+        write_verdict(&mut s, verdict);
+        s
+    }
+}
+
+/// Reads a verdict out of buffer metadata or a `deepfake-verdict` message; see [`Error`] for what can be wrong.
+impl TryFrom<&gst::StructureRef> for Verdict {
+    type Error = Error;
+
+    fn try_from(s: &gst::StructureRef) -> Result<Self, Error> {
+        if s.name() != NAME {
+            return Err(Error::Name { expected: NAME, found: s.name().to_string() });
+        }
+        read_verdict(s)
+    }
 }
 
 /// A verdict made ready for the streaming thread: all that is the same for every buffer is built here, once a

@@ -1,5 +1,5 @@
-//! How a verdict is written into a `gst::Structure` and read back: the one wire form that buffer metadata
-//! and bus messages share. `docs/metadata.md` describes it field by field.
+//! How a verdict is written into a `gst::Structure` and read back: the one serialisation that buffer
+//! metadata and bus messages share. `docs/metadata.md` describes it field by field.
 //!
 //! Reading trusts nothing: a structure may come from another plugin, another version, or a mistake.
 
@@ -185,25 +185,4 @@ pub(crate) fn read_verdict(s: &gst::StructureRef) -> Result<Verdict, Error> {
         stream_evidence: read_evidence(s, "stream-evidence")?,
         source: if s.has_field("source-class") { Some(read_source(s)?) } else { None },
     })
-}
-
-/// The structure of the buffer metadata, without the `age` that differs from buffer to buffer.
-impl From<&Verdict> for gst::Structure {
-    fn from(verdict: &Verdict) -> Self {
-        let mut s = gst::Structure::new_empty(crate::meta::NAME);
-        write_verdict(&mut s, verdict);
-        s
-    }
-}
-
-/// Reads a verdict out of buffer metadata or a `deepfake-verdict` message; see [`Error`] for what can be wrong.
-impl TryFrom<&gst::StructureRef> for Verdict {
-    type Error = Error;
-
-    fn try_from(s: &gst::StructureRef) -> Result<Self, Error> {
-        if s.name() != crate::meta::NAME {
-            return Err(Error::Name { expected: crate::meta::NAME, found: s.name().to_string() });
-        }
-        read_verdict(s)
-    }
 }

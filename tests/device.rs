@@ -9,7 +9,9 @@ mod tree;
 
 use cases::{cameras, facts, fakes, on_usb};
 use gstdeepfake::analysis::source::provenance::{Class, FINDING_CAP, Finding, Outcome, Weighed, weigh};
-use gstdeepfake::provenance::device::{CHECKS, DeviceFacts, check, inspect};
+use gstdeepfake::provenance::device::inspect;
+use gstdeepfake::provenance::device_checks::{CHECKS, check};
+use gstdeepfake::provenance::device_facts::DeviceFacts;
 use gstdeepfake::provenance::v4l2::{Format, Node};
 use proptest::prelude::*;
 use std::fs::{self, File};

@@ -70,7 +70,7 @@ fn write(to: impl std::io::Write, records: &[Record]) -> csv::Result<()> {
                     s.wall_s.to_string(),
                     plain(s.note.as_deref().unwrap_or_default()),
                     s.source.as_ref().map_or_else(String::new, |n| n.class.to_string()),
-                    plain(&s.source.as_ref().map_or_else(String::new, |n| n.told().join("; "))),
+                    plain(&s.source.as_ref().map_or_else(String::new, |n| n.reasons().join("; "))),
                 ]);
             }
             Outcome::Failed { reason } => {

@@ -2,9 +2,10 @@
 
 use crate::lock::lock;
 use crate::message::{Header, ProvenanceMessage};
+use crate::provenance::messages::Messages;
 use crate::provenance::monitor::{Monitor, Options};
+use crate::provenance::properties;
 use crate::provenance::report::SourceReport;
-use crate::provenance::tell::{self, Teller};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_base::prelude::*;
@@ -43,7 +44,7 @@ impl ObjectSubclass for CameraProvenance {
 impl ObjectImpl for CameraProvenance {
     fn properties() -> &'static [glib::ParamSpec] {
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            let [policy, probe_environment, probe_controls, session_id] = tell::properties();
+            let [policy, probe_environment, probe_controls, session_id] = properties::all();
             vec![
                 policy,
                 probe_environment,
@@ -134,9 +135,9 @@ impl BaseTransformImpl for CameraProvenance {
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         let settings = lock(&self.settings).clone();
         self.blocked.store(false, Ordering::Release);
-        let mut teller = Teller::new(self.obj().upcast_ref(), settings.policy.as_deref())?;
+        let mut messages = Messages::new(self.obj().upcast_ref(), settings.policy.as_deref())?;
         let options = Options {
-            policy: teller.policy(),
+            policy: messages.policy(),
             environment: settings.probe_environment,
             controls: settings.probe_controls,
             keep_pictures: true,
@@ -147,7 +148,7 @@ impl BaseTransformImpl for CameraProvenance {
             let session_id = lock(&element.imp().settings).session_id.clone();
             let running_time = element.current_running_time().map(gst::ClockTime::nseconds);
             let header = Header { session_id, running_time, ..Header::default() };
-            if teller.tell(news, header, |_| {}, |_| {}) {
+            if messages.post(news, header, |_| {}, |_| {}) {
                 blocked.store(true, Ordering::Release);
             }
         };

@@ -1,10 +1,11 @@
 //! One stream's analysis with all that goes out of it: runs the engine on a job, publishes the verdict, and decides
 //! which messages to post. Owned by the worker in live mode and by the streaming thread in sync mode.
 
+use super::counters::{StopWatch, bump};
+use super::job::Job;
 use super::publish::Publisher;
 use super::settings::Mode;
-use super::shared::{Job, Shared};
-use super::stats::{StopWatch, bump};
+use super::shared::Shared;
 use crate::analysis::challenge::Frame;
 use crate::analysis::engine::Engine;
 use crate::analysis::engine::profile::Profile;
@@ -13,7 +14,7 @@ use crate::analysis::face::chain::ChainError;
 use crate::analysis::judgement::verdict::{Condition, Verdict};
 use crate::analysis::pixels::fingerprint::Print;
 use crate::inference::{self, FaceModelSet};
-use crate::provenance::monitor::Eyes;
+use crate::provenance::monitor::PictureInput;
 use crate::view;
 use gst_video::VideoFrameRef;
 use gstreamer_video as gst_video;
@@ -42,8 +43,8 @@ pub struct Analyst {
     mode: Mode,
     epoch: u64,
     prints: Vec<Print>,
-    /// The pictures are shown to those who ask where they come from.
-    eyes: Option<Eyes>,
+    /// To the monitor that finds out where the pictures come from.
+    pictures: Option<PictureInput>,
 }
 
 /// A verdict is stale when it is older than that many sampling intervals, and a second at least.
@@ -55,7 +56,7 @@ impl Analyst {
         mut engine: Engine<FaceModelSet>,
         shared: Arc<Shared>,
         publisher: Publisher,
-        eyes: Option<Eyes>,
+        pictures: Option<PictureInput>,
     ) -> Self {
         let settings = shared.settings();
         if publisher.recorder().is_some() {
@@ -69,7 +70,7 @@ impl Analyst {
             mode: settings.mode,
             epoch: 0,
             prints: Vec::new(),
-            eyes,
+            pictures,
             shared,
         }
     }
@@ -110,7 +111,7 @@ impl Analyst {
             }
         }
         self.shared.take_prints(job.moment.pts, &mut self.prints);
-        // The tap has read the same frame, so these do not happen; if they do, the frame was not analysed.
+        // The streaming probe has read the same frame, so these do not happen; if they do, the frame was not analysed.
         let Ok(frame) = VideoFrameRef::from_buffer_ref_readable(&job.buffer, &job.info) else {
             bump(&self.shared.counters.failed);
             return Ok(());
@@ -120,15 +121,15 @@ impl Analyst {
         let outcome =
             view::with_view(&frame, |v| self.engine.analyse(v, job.moment.pts, &self.prints, &mut watch));
         let (cost, laps) = watch.finish();
-        if let Some(eyes) = &self.eyes {
+        if let Some(pictures) = &self.pictures {
             // The same view as above.
-            let _ = view::with_view(&frame, |v| eyes.see(v, job.moment.pts, &self.prints));
+            let _ = view::with_view(&frame, |v| pictures.add(v, job.moment.pts, &self.prints));
         }
         if let Some(recorder) = self.publisher.recorder() {
-            // Also when the frame failed: what it said before counts.
-            recorder.take(self.engine.take_entries());
+            // Also when the frame failed: what was weighed before counts.
+            recorder.add_entries(self.engine.take_entries());
             if let Ok(Ok(outcome)) = &outcome {
-                let _ = view::with_view(&frame, |v| recorder.see(v, &outcome.verdict));
+                let _ = view::with_view(&frame, |v| recorder.add_picture(v, &outcome.verdict));
             }
         }
         drop(frame);
@@ -141,7 +142,7 @@ impl Analyst {
         self.shared.scores.add(&outcome.scores);
         self.governor.charge(cost);
         let wanted = self.shared.challenges.interval(self.profile.rates().interval(outcome.phase));
-        // A budget in wall time would make the result depend on the machine's mood: sync mode has none.
+        // A budget in wall time would make the result depend on the machine's load: sync mode has none.
         let budget = if self.mode == Mode::Sync { 0 } else { self.shared.settings().cpu_budget };
         let interval = self.governor.interval(wanted, budget);
         self.shared.interval.store(interval, Ordering::Relaxed);

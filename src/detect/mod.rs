@@ -1,21 +1,32 @@
 //! Element `deepfakedetect`: analyses sampled frames beside the stream and attaches what is known to every buffer.
 //!
-//! `imp` is the GObject behaviour; [`tap`] runs on the streaming thread, [`worker`] beside it, and [`shared`] is all
-//! that lies between the two.
+//! [`state`] is what the element holds; [`imp`] is the GObject behaviour, which calls [`start`], [`events`], [`process`] and
+//! [`challenge_requests`]. On the streaming thread runs [`streaming`], beside it [`worker`] with the [`analyst`]; [`shared`] is
+//! all that both use. [`publish`] posts messages, [`evidence_writer`] keeps the evidence of alerts.
 
 mod analyst;
-mod challenge;
-mod evidence;
-mod faces;
+mod challenge_requests;
+mod challenges;
+mod counters;
+mod events;
+mod evidence_writer;
+mod failure;
 mod imp;
+mod job;
+mod load;
+mod log;
 mod mailbox;
+mod process;
 mod properties;
 mod publish;
 mod scores;
 mod settings;
 mod shared;
+mod start;
+mod state;
 mod stats;
-mod tap;
+mod streaming;
+mod thumbnails;
 mod worker;
 
 use gst::prelude::*;
@@ -25,7 +36,7 @@ pub use settings::{Mode, OnError, ProfileSetting};
 
 glib::wrapper! {
     /// The element `deepfakedetect`.
-    pub struct Detect(ObjectSubclass<imp::Detect>)
+    pub struct Detect(ObjectSubclass<state::Detect>)
         @extends gstreamer_base::BaseTransform, gst::Element, gst::Object;
 }
 

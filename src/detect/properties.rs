@@ -5,9 +5,7 @@ use super::settings::{
     DEFAULT_REPORT_INTERVAL, MAX_EVIDENCE_SECONDS, MAX_MAX_FACES, Mode, OnError, ProfileSetting,
     ProviderSetting, Settings,
 };
-use super::shared::Shared;
-use super::stats;
-use crate::provenance::tell;
+use crate::provenance;
 use glib::{ParamSpec, Value};
 use gst::prelude::*;
 use gstreamer as gst;
@@ -16,7 +14,7 @@ use std::path::PathBuf;
 
 /// All properties. Those that are not "changeable in PLAYING" are read when the element starts.
 pub fn all() -> Vec<ParamSpec> {
-    let [policy, probe_environment, probe_controls, session_id] = tell::properties();
+    let [policy, probe_environment, probe_controls, session_id] = provenance::properties::all();
     vec![
         glib::ParamSpecEnum::builder_with_default::<Mode>("mode", Mode::default())
             .nick("Mode")
@@ -263,31 +261,4 @@ pub fn config(
     }
     let specs = all().into_iter().filter(|spec| wanted(spec));
     specs.filter_map(|s| Some((s.name().to_owned(), json(&get(settings, s.name())?)))).collect()
-}
-
-/// The `stats` structure.
-pub fn stats(shared: &Shared) -> gst::Structure {
-    let mut s = gst::Structure::new_empty("deepfake-stats");
-    for (name, n) in shared.counters.all() {
-        s.set(name, n);
-    }
-    let mut stages = gst::Structure::new_empty("stages");
-    for (name, t) in shared.timings.read() {
-        let stage = gst::Structure::builder(name)
-            .field("count", t.count)
-            .field("p50-us", t.p50)
-            .field("p99-us", t.p99)
-            .field("total-us", t.total)
-            .build();
-        stages.set(name, stage);
-    }
-    s.set("stages", stages);
-    s.set("networks", shared.scores.read());
-    s.set("threshold", shared.threshold);
-    s.set("models", gst::Array::new(shared.models.iter().map(String::as_str)));
-    s.set("provider", shared.provider.as_str());
-    s.set("onnxruntime", shared.runtime.as_str());
-    s.set("sampling-interval", shared.interval.load(std::sync::atomic::Ordering::Relaxed));
-    s.set("memory-rss", stats::resident_memory());
-    s
 }

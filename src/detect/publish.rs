@@ -1,8 +1,8 @@
-//! What goes on the bus, and when; and the account that the summary gives at the end.
+//! What goes on the bus, and when; and the counts of the summary at the end.
 
-use super::Detect;
-use super::evidence::Recorder;
-use super::shared::{Moment, Shared};
+use super::evidence_writer::Recorder;
+use super::job::Moment;
+use super::shared::Shared;
 use crate::analysis::challenge::Report;
 use crate::analysis::judgement::verdict::{Alert, AlertKind, Condition, State, Verdict};
 use crate::evidence::chain::Ground;
@@ -14,9 +14,9 @@ use gstreamer as gst;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The shortest time between two verdict messages that tell of nothing but another [`Condition`], ns: a face at the
-/// edge of being seen must not flood the bus.
-const CALM: u64 = 250_000_000;
+/// The shortest time between two verdict messages that differ in nothing but [`Condition`], ns: a face at the edge
+/// of being seen must not flood the bus.
+const CONDITION_INTERVAL: u64 = 250_000_000;
 
 /// What a summary needs to know.
 #[derive(Clone, Debug, Default)]
@@ -36,16 +36,17 @@ pub struct Tally {
 /// Posts messages for one element; holds no lock while posting.
 #[derive(Clone, Debug)]
 pub struct Publisher {
-    element: glib::WeakRef<Detect>,
+    element: glib::WeakRef<gst::Element>,
     shared: Arc<Shared>,
     tally: Arc<Mutex<Tally>>,
-    told: Option<(State, Condition, bool, u64)>,
+    /// State, condition, alert and PTS of the verdict that was posted last.
+    posted: Option<(State, Condition, bool, u64)>,
     recorder: Option<Arc<Recorder>>,
 }
 
 impl Publisher {
-    pub fn new(element: &Detect, shared: Arc<Shared>, recorder: Option<Arc<Recorder>>) -> Self {
-        Self { element: element.downgrade(), shared, tally: Arc::default(), told: None, recorder }
+    pub fn new(element: &gst::Element, shared: Arc<Shared>, recorder: Option<Arc<Recorder>>) -> Self {
+        Self { element: element.downgrade(), shared, tally: Arc::default(), posted: None, recorder }
     }
 
     fn header(&self, moment: Moment) -> Header {
@@ -62,7 +63,7 @@ impl Publisher {
     }
 
     fn post(&self, message: &DeepfakeMessage) {
-        // An element that is being disposed of has nobody to tell.
+        // An element that is being disposed of posts nothing.
         if let Some(element) = self.element.upgrade() {
             let message = message.to_gst(&element);
             // Fails without a bus, which is the application's choice.
@@ -97,7 +98,7 @@ impl Publisher {
         }
     }
 
-    /// Who keeps evidence, if anybody does.
+    /// Of evidence, if it is kept.
     pub fn recorder(&self) -> Option<&Recorder> {
         self.recorder.as_deref()
     }
@@ -122,16 +123,16 @@ impl Publisher {
         self.count(verdict, moment);
         let now = (verdict.state, verdict.condition, verdict.alert, moment.pts);
         let interval = self.shared.settings().report_interval;
-        let due = self.told.is_none_or(|(state, condition, alert, at)| {
+        let due = self.posted.is_none_or(|(state, condition, alert, at)| {
             let since = moment.pts.saturating_sub(at);
             moment.pts < at
                 || state != now.0
                 || alert != now.2
-                || (condition != now.1 && since >= CALM)
+                || (condition != now.1 && since >= CONDITION_INTERVAL)
                 || (interval > 0 && since >= interval)
         });
         if due {
-            self.told = Some(now);
+            self.posted = Some(now);
             let message = VerdictMessage::new(self.header(moment), verdict.clone());
             self.post(&DeepfakeMessage::Verdict(message));
         }
@@ -151,7 +152,7 @@ impl Publisher {
         tally.worst_risk = tally.worst_risk.max(verdict.risk);
     }
 
-    /// The account of everything so far.
+    /// Posts the summary of everything so far.
     pub fn summary(&self) {
         let tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let counters = &self.shared.counters;

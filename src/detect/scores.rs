@@ -1,4 +1,4 @@
-//! The account of what networks that watch a face said: kept by network, for statistics.
+//! Sums of the scores of networks that watch a face, by network, for statistics.
 
 use crate::analysis::engine::Score;
 use crate::analysis::evidence::Family;

@@ -1,38 +1,20 @@
-//! All that lies between the streaming thread, the worker and the application's threads.
+//! All that is shared between the streaming thread, the worker and the application's threads.
 
-use super::challenge::Challenges;
+use super::challenges::Challenges;
+use super::counters::{Counters, Timings, bump};
+use super::job::Job;
 use super::mailbox::Mailbox;
 use super::scores::Scores;
 use super::settings::Settings;
-use super::stats::{Counters, Timings, bump};
 use crate::analysis::judgement::verdict::{Condition, Verdict};
 use crate::analysis::pixels::fingerprint::Print;
 use crate::analysis::source::provenance::Source;
 use crate::meta::Prepared;
 use arc_swap::{ArcSwap, ArcSwapOption};
-use gstreamer as gst;
-use gstreamer_video as gst_video;
 use once_cell::sync::OnceCell;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// A frame's moment, ns.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Moment {
-    pub pts: u64,
-    pub running_time: Option<u64>,
-    pub stream_time: Option<u64>,
-}
-
-/// A sampled frame on its way to the analysis.
-#[derive(Debug)]
-pub struct Job {
-    pub buffer: gst::Buffer,
-    pub info: gst_video::VideoInfo,
-    pub moment: Moment,
-    pub epoch: u64,
-}
 
 /// The newest verdict, ready to be attached, also in the form that it takes when it has become old.
 #[derive(Debug)]
@@ -198,6 +180,7 @@ impl Shared {
 mod tests {
     use super::*;
     use crate::analysis::pixels::fingerprint::{CELLS, Fingerprint};
+    use gstreamer as gst;
 
     #[test]
     fn a_verdict_grows_stale_but_a_failure_stays_one() {

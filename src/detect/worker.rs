@@ -1,16 +1,12 @@
 //! The thread beside the stream: owned by the element, named, joined on stop.
 
-use super::Detect;
-use super::analyst::{AnalysisError, Analyst};
-use super::imp;
-use super::settings::OnError;
+use super::analyst::Analyst;
+use super::counters::bump;
+use super::failure;
 use super::shared::Shared;
-use super::stats::bump;
-use gst::subclass::prelude::*;
 use gstreamer as gst;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread::{Builder, JoinHandle};
 
 /// Joined when dropped.
@@ -22,7 +18,7 @@ pub struct Worker {
 
 impl Worker {
     /// Starts the thread. It ends when the mailbox is closed or the analysis has failed for good.
-    pub fn start(mut analyst: Analyst, element: glib::WeakRef<Detect>) -> io::Result<Self> {
+    pub fn start(mut analyst: Analyst, element: glib::WeakRef<gst::Element>) -> io::Result<Self> {
         let shared = Arc::clone(analyst.shared());
         let thread = Builder::new().name("deepfake-worker".into()).spawn(move || {
             while let Some(job) = analyst.shared().mailbox.take() {
@@ -31,7 +27,7 @@ impl Worker {
                 drop(job);
                 if let Err(error) = result
                     && let Some(element) = element.upgrade()
-                    && report(element.imp(), analyst.shared(), &error)
+                    && failure::report(&element, analyst.shared(), &error)
                 {
                     // Nobody takes jobs any more: none may wait for ever.
                     if analyst.shared().mailbox.close().is_some() {
@@ -55,15 +51,4 @@ impl Drop for Worker {
             let _ = thread.join();
         }
     }
-}
-
-/// Tells the application of a failure as `on-error` says. Returns whether the analysis is over for good.
-pub fn report(element: &imp::Detect, shared: &Shared, error: &AnalysisError) -> bool {
-    let fatal = shared.settings().on_error == OnError::Fail || matches!(error, AnalysisError::Panicked);
-    // Told before the stream ends, so that this is the first error that the application hears of.
-    element.tell_failure(error);
-    if fatal {
-        shared.broken.store(true, Ordering::Release);
-    }
-    fatal
 }

@@ -13,11 +13,11 @@ use crate::analysis::networks::spec::NetworkSpec;
 
 use super::environment::{self, Runtime};
 use super::error::{Error, ErrorKind};
+use super::face_network::{self, FaceNetwork};
 use super::manifest::{Manifest, ModelEntry, Role};
 use super::provider::{ActiveProvider, Provider};
 use super::registry::{self, Placement};
 use super::session::{Input, Model};
-use super::watcher::{self, Watcher};
 use super::{Digest, model_dir};
 
 /// Numbers of one box row: box and six points.
@@ -110,7 +110,7 @@ pub struct FaceModelSet {
     mesh_v2: Option<Network>,
     blendshapes: Option<Network>,
     /// One a network of `specs`; none for one that is the opposite of another.
-    watchers: Vec<Option<Watcher>>,
+    face_networks: Vec<Option<FaceNetwork>>,
     specs: Vec<Arc<NetworkSpec>>,
     subset: Option<Arc<[u16; BLENDSHAPE_POINTS]>>,
     active: ActiveProvider,
@@ -138,8 +138,8 @@ impl FaceModelSet {
     pub fn load(config: &Config) -> Result<Self, Error> {
         let manifest = model_dir::find(config.model_dir.as_deref(), &config.candidate_dirs)?;
         let runtime = environment::init(config.library.as_deref(), Some(&manifest))?;
-        let extra = watcher::manifests(&config.extra_models)?;
-        watcher::check_skipped(&manifest, &config.skip_models)?;
+        let extra = face_network::manifests(&config.extra_models)?;
+        face_network::check_skipped(&manifest, &config.skip_models)?;
         let mut refused: Option<Error> = None;
         for provider in config.provider.candidates(runtime, config.allow_fallback)? {
             let replaced = provider != config.provider && config.provider != Provider::Auto;
@@ -199,8 +199,8 @@ impl FaceModelSet {
             false => None,
         };
         let skipped = wanted.face_signals.then_some(config.skip_models.as_slice());
-        let loaded = watcher::load(runtime, manifest, skipped, extra, placement)?;
-        let (watchers, specs) = loaded.into_iter().unzip();
+        let loaded = face_network::load(runtime, manifest, skipped, extra, placement)?;
+        let (face_networks, specs) = loaded.into_iter().unzip();
         Ok(Self {
             detector_short: detector(wanted.detector_short, Role::FaceDetectorShort, DetectorRange::Short)?,
             detector_full: detector(wanted.detector_full, Role::FaceDetectorFull, DetectorRange::Full)?,
@@ -212,7 +212,7 @@ impl FaceModelSet {
                 &[1, BLENDSHAPE_POINTS, 2],
                 &[("blendshapes", BLENDSHAPES)],
             )?,
-            watchers,
+            face_networks,
             specs,
             subset,
             active,
@@ -225,8 +225,8 @@ impl FaceModelSet {
     pub fn models(&self) -> impl Iterator<Item = &Arc<Model>> {
         let all =
             [&self.detector_short, &self.detector_full, &self.mesh_v1, &self.mesh_v2, &self.blendshapes];
-        let watching = self.watchers.iter().flatten().map(|w| &w.model);
-        all.into_iter().flatten().map(|network| &network.model).chain(watching)
+        let face_networks = self.face_networks.iter().flatten().map(|w| &w.model);
+        all.into_iter().flatten().map(|network| &network.model).chain(face_networks)
     }
 
     /// Name and SHA-256 of each loaded model, in a fixed order.
@@ -309,7 +309,7 @@ impl NetworkModels for FaceModelSet {
         out: &mut NetworkOutput,
     ) -> Result<(), Error> {
         let missing = || Error::new(ErrorKind::NotLoaded, format!("network {index} was not loaded"));
-        self.watchers.get(index).and_then(Option::as_ref).ok_or_else(missing)?.run(input, out)
+        self.face_networks.get(index).and_then(Option::as_ref).ok_or_else(missing)?.run(input, out)
     }
 }
 

@@ -1,5 +1,5 @@
 //! Networks that watch a face (role `face-signal`): from a manifest's entry to what the analysis knows of the network. Their
-//! keys are explained in `models/README.md`; the network itself is in [`super::watcher`].
+//! keys are explained in `models/README.md`; the network itself is in [`super::face_network`].
 
 use std::collections::HashSet;
 
@@ -10,7 +10,8 @@ use crate::analysis::networks::models::LANDMARKS;
 use crate::analysis::networks::spec::{NetworkSpec, ScoreSpec};
 use crate::analysis::signals::face_signals;
 
-use super::manifest::{ModelEntry, TensorSpec};
+use super::model_entry::ModelEntry;
+use super::tensors::TensorSpec;
 
 /// Most numbers that a network of time may keep of each face: 256 KiB.
 const MAX_STATE: usize = 1 << 16;
@@ -73,7 +74,7 @@ pub fn describe(entry: &ModelEntry) -> Result<NetworkSpec, String> {
     })
 }
 
-/// What the opposite of the score of the network `spec`, the one at `place`, is known as, if the entry tells.
+/// What the opposite of the score of the network `spec`, the one at `place`, is called, if the entry has one.
 ///
 /// # Errors
 /// In words, naming the key that is missing or impossible.

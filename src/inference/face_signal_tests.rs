@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::analysis::networks::crop::{CropSpec, Filter, Outside, Shape};
-use crate::inference::watcher::manifests;
+use crate::inference::face_network::manifests;
 use crate::inference::{Error, ErrorKind, Manifest};
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 //! `deepfake-challenge`: what the person is asked to do, and how it ended. `docs/challenges.md` describes the fields.
 
-use super::{Header, read_header, with_header};
+use super::header::{Header, read_header, with_header};
 use crate::analysis::challenge::{Colour, Direction, Kind, Reason, Report, State, Step, Task, Waypoint};
 use crate::structure::{Error, array, c_text, field, inner, named};
 use gstreamer as gst;

@@ -1,8 +1,8 @@
 //! Controls of a video node that are moved, and always put back.
 //!
 //! The one place that changes anything outside the process, and only with `probe-controls=true`. The ioctls are behind
-//! [`Controls`], so that tests can be a camera; [`Touch`] remembers what stood where and puts it back when it goes,
-//! whatever ended it.
+//! [`Controls`], so that tests can be a camera; [`ControlGuard`] remembers what stood where and puts it back when it is
+//! dropped, whatever ended it.
 
 use std::io;
 use std::path::Path;
@@ -27,19 +27,19 @@ pub trait Controls: Send {
 }
 
 /// A camera whose controls are being moved; puts them back when dropped.
-pub struct Touch {
+pub struct ControlGuard {
     camera: Box<dyn Controls>,
     /// What stood where before, in the order of the first changes.
     before: Vec<(u32, i32)>,
 }
 
-impl std::fmt::Debug for Touch {
+impl std::fmt::Debug for ControlGuard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Touch").field("before", &self.before).finish_non_exhaustive()
+        f.debug_struct("ControlGuard").field("before", &self.before).finish_non_exhaustive()
     }
 }
 
-impl Touch {
+impl ControlGuard {
     pub fn new(camera: Box<dyn Controls>) -> Self {
         Self { camera, before: Vec::new() }
     }
@@ -71,13 +71,13 @@ impl Touch {
     }
 }
 
-impl Drop for Touch {
+impl Drop for ControlGuard {
     fn drop(&mut self) {
         self.restore();
     }
 }
 
-/// Opens a node for its controls. Whoever streams from it is not disturbed by that.
+/// Opens a node for its controls. A program that streams from it is not disturbed by that.
 #[cfg(target_os = "linux")]
 pub fn open(node: &Path) -> io::Result<Box<dyn Controls>> {
     Ok(Box::new(linux::Node::open(node)?))

@@ -9,7 +9,7 @@ use std::path::Path;
 const MAX_BYTES: u64 = 64 * 1024;
 /// Kernel modules that make cameras out of programs.
 const CAMERA_MODULES: [&str; 6] = ["v4l2loopback", "akvcam", "vivid", "vcam", "dummy_hcd", "vhci_hcd"];
-/// Makers of virtual machines, as firmware tells.
+/// Makers of virtual machines, as firmware names them.
 const MACHINES: [&str; 9] =
     ["qemu", "kvm", "vmware", "virtualbox", "innotek", "xen", "bochs", "parallels", "amazon ec2"];
 

@@ -1,8 +1,8 @@
 //! The experiment of `probe-controls`: moves a camera's controls in steps, one each second of stream time, and asks
 //! [`response`] whether the pictures answered. The monitor's thread leads it on, so a stream that stops stops it too.
 
-use super::controls::{Controls, Touch};
-use super::hand::Hand;
+use super::control_writer::ControlWriter;
+use super::controls::{ControlGuard, Controls};
 use super::timed::TimedError;
 use crate::analysis::source::provenance::Finding;
 use crate::analysis::source::response::{self, Answer, CHECK, PAIRS, Quantity, Scale, Step, Trace};
@@ -14,11 +14,11 @@ const HOLD: u64 = 900_000_000;
 /// A step that lasted longer was an interruption, ns.
 const INTERRUPTED: u64 = 4_000_000_000;
 /// Controls that are tried to the end: two, so that nobody's picture flickers for longer than 40 seconds.
-const MOST: usize = 2;
+const MAX_CONTROLS: usize = 2;
 
 /// A control that a sensor or its optics answer to.
 #[derive(Clone, Copy, Debug)]
-struct Knob {
+struct ControlSpec {
     name: &'static str,
     id: u32,
     scale: Scale,
@@ -28,29 +28,29 @@ struct Knob {
 }
 
 /// The strongest first. The numbers are V4L2's (linux/v4l2-controls.h).
-const KNOBS: [Knob; 4] = [
-    Knob {
+const CONTROLS: [ControlSpec; 4] = [
+    ControlSpec {
         name: "exposure",
         id: 0x009a_0902,
         scale: Scale::Ratio,
         quantity: Quantity::Luma,
         automatic: Some((0x009a_0901, 1)),
     },
-    Knob {
+    ControlSpec {
         name: "gain",
         id: 0x0098_0913,
         scale: Scale::Linear,
         quantity: Quantity::Luma,
         automatic: Some((0x0098_0912, 0)),
     },
-    Knob {
+    ControlSpec {
         name: "brightness",
         id: 0x0098_0900,
         scale: Scale::Linear,
         quantity: Quantity::Luma,
         automatic: None,
     },
-    Knob {
+    ControlSpec {
         name: "focus",
         id: 0x009a_090a,
         scale: Scale::Linear,
@@ -61,7 +61,7 @@ const KNOBS: [Knob; 4] = [
 
 #[derive(Debug)]
 struct Running {
-    knob: Knob,
+    control: ControlSpec,
     /// The lower and the higher value.
     values: (i32, i32),
     schedule: Vec<bool>,
@@ -74,7 +74,7 @@ struct Running {
 #[derive(Debug)]
 pub struct Experiment {
     /// `None` when it is over.
-    hand: Option<Hand>,
+    writer: Option<ControlWriter>,
     bits: u64,
     next: usize,
     running: Option<Running>,
@@ -89,52 +89,51 @@ enum Moved {
     Refused,
 }
 
-fn turn(touch: &mut Touch, knob: &Knob, value: i32) -> Moved {
-    match touch.set(knob.id, value).and_then(|()| touch.get(knob.id)) {
+fn move_to(guard: &mut ControlGuard, control: &ControlSpec, value: i32) -> Moved {
+    match guard.set(control.id, value).and_then(|()| guard.get(control.id)) {
         Ok(kept) if kept == value => Moved::Taken,
         _ => Moved::Refused,
     }
 }
 
-/// The values for a knob; `None` where the camera does not offer it.
-fn begin(touch: &mut Touch, knob: &Knob) -> Option<(i32, i32)> {
-    // An automatic that cannot be switched off hides the knob, or fights it; then there is nothing to ask.
-    if let Some((id, off)) = knob.automatic
-        && touch.range(id).is_some()
-        && touch.get(id).ok() != Some(off)
-        && touch.set(id, off).is_err()
+/// The values for a control; `None` where the camera does not offer it.
+fn begin(guard: &mut ControlGuard, control: &ControlSpec) -> Option<(i32, i32)> {
+    // An automatic that cannot be switched off hides the control, or fights it; then there is nothing to ask.
+    if let Some((id, off)) = control.automatic
+        && guard.range(id).is_some()
+        && guard.get(id).ok() != Some(off)
+        && guard.set(id, off).is_err()
     {
-        touch.restore();
+        guard.restore();
         return None;
     }
-    let values = touch
-        .range(knob.id)
-        .zip(touch.get(knob.id).ok())
-        .and_then(|(range, now)| response::values(range.minimum, range.maximum, range.step, now, knob.scale));
+    let values = guard.range(control.id).zip(guard.get(control.id).ok()).and_then(|(range, now)| {
+        response::values(range.minimum, range.maximum, range.step, now, control.scale)
+    });
     if values.is_none() {
-        touch.restore();
+        guard.restore();
     }
     values
 }
 
 impl Experiment {
-    /// `bits`: random, for the order of steps. Whoever feeds the device must not be able to guess them.
+    /// `bits`: random, for the order of steps. A program that feeds the device must not be able to guess them.
     pub fn new(
-        patience: Duration,
+        timeout: Duration,
         bits: u64,
         open: impl FnOnce() -> io::Result<Box<dyn Controls>> + Send + 'static,
     ) -> Self {
-        let (hand, finding) = match Hand::start(patience, open) {
-            Ok(hand) => (Some(hand), Finding::nothing(CHECK, "controls are being moved")),
+        let (writer, finding) = match ControlWriter::start(timeout, open) {
+            Ok(writer) => (Some(writer), Finding::nothing(CHECK, "controls are being moved")),
             Err(error) => (None, Finding::not_readable(CHECK, format!("controls cannot be moved: {error}"))),
         };
-        Self { hand, bits, next: 0, running: None, answers: Vec::new(), finding }
+        Self { writer, bits, next: 0, running: None, answers: Vec::new(), finding }
     }
 
     /// For a source that has nothing to move.
     pub fn without(reason: &str) -> Self {
         let finding = Finding::nothing(CHECK, reason);
-        Self { hand: None, bits: 0, next: 0, running: None, answers: Vec::new(), finding }
+        Self { writer: None, bits: 0, next: 0, running: None, answers: Vec::new(), finding }
     }
 
     pub fn finding(&self) -> Finding {
@@ -143,7 +142,7 @@ impl Experiment {
 
     /// Whether nothing is being moved any more.
     pub fn is_over(&self) -> bool {
-        self.hand.is_none()
+        self.writer.is_none()
     }
 
     /// Goes on, `pts` being the newest picture's time. Call it about once a second of stream time. `trace` is asked for
@@ -159,21 +158,23 @@ impl Experiment {
         }
     }
 
-    /// The controls are put back with the hand.
+    /// Dropping the writer puts the controls back.
     fn end(&mut self, finding: Finding) {
         self.finding = finding;
         self.running = None;
-        self.hand = None;
+        self.writer = None;
     }
 
     fn begin_next(&mut self, pts: u64) -> Result<(), TimedError> {
-        let Some(hand) = &self.hand else { return Ok(()) };
-        while let Some(knob) = KNOBS.get(self.next).copied().filter(|_| self.answers.len() < MOST) {
+        let Some(writer) = &self.writer else { return Ok(()) };
+        while let Some(control) =
+            CONTROLS.get(self.next).copied().filter(|_| self.answers.len() < MAX_CONTROLS)
+        {
             self.next += 1;
-            let Some(values) = hand.ask(move |touch| begin(touch, &knob))? else { continue };
+            let Some(values) = writer.run(move |guard| begin(guard, &control))? else { continue };
             let bits = self.bits.rotate_right(u32::try_from(self.next * PAIRS).unwrap_or_default());
             let schedule = response::schedule(bits).collect();
-            let running = Running { knob, values, schedule, steps: Vec::new(), ended: None };
+            let running = Running { control, values, schedule, steps: Vec::new(), ended: None };
             return self.step(running, pts);
         }
         self.end(response::judge(&self.answers));
@@ -188,8 +189,8 @@ impl Experiment {
         };
         match running.ended {
             Some(end) if passed > response::MAX_DELAY => {
-                let answer = response::answer(&trace(), &running.steps, end, running.knob.quantity);
-                self.answers.push((running.knob.name, answer));
+                let answer = response::answer(&trace(), &running.steps, end, running.control.quantity);
+                self.answers.push((running.control.name, answer));
                 self.begin_next(pts)
             }
             None if passed >= HOLD => self.step(running, pts),
@@ -202,9 +203,9 @@ impl Experiment {
 
     /// Makes the next step, or puts the control back after the last.
     fn step(&mut self, mut running: Running, pts: u64) -> Result<(), TimedError> {
-        let Some(hand) = &self.hand else { return Ok(()) };
+        let Some(writer) = &self.writer else { return Ok(()) };
         let Some(high) = running.schedule.get(running.steps.len()).copied() else {
-            if !hand.ask(Touch::restore)? {
+            if !writer.run(ControlGuard::restore)? {
                 self.end(Finding::not_readable(CHECK, "the camera does not take its settings back"));
                 return Ok(());
             }
@@ -213,15 +214,15 @@ impl Experiment {
             return Ok(());
         };
         let (low_value, high_value) = running.values;
-        let (knob, value) = (running.knob, if high { high_value } else { low_value });
-        match hand.ask(move |touch| turn(touch, &knob, value))? {
+        let (control, value) = (running.control, if high { high_value } else { low_value });
+        match writer.run(move |guard| move_to(guard, &control, value))? {
             Moved::Taken => {
                 running.steps.push(Step { pts, high });
                 self.running = Some(running);
             }
             Moved::Refused => {
-                hand.ask(Touch::restore)?;
-                self.answers.push((knob.name, Answer::Refused));
+                writer.run(ControlGuard::restore)?;
+                self.answers.push((control.name, Answer::Refused));
             }
         }
         Ok(())

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 
 const SECOND: u64 = 1_000_000_000;
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 const EXPOSURE: u32 = 0x009a_0902;
 const EXPOSURE_AUTO: u32 = 0x009a_0901;
 const BRIGHTNESS: u32 = 0x0098_0900;
@@ -21,7 +21,7 @@ struct State {
     /// Every value that was set, in order.
     history: Vec<(u32, i32)>,
     /// Calls of `set` that are left before it refuses.
-    patience: Option<usize>,
+    calls_left: Option<usize>,
     /// Takes values and drops them.
     forgetful: bool,
 }
@@ -42,7 +42,7 @@ impl Fake {
 
     fn experiment(&self) -> Experiment {
         let camera = self.clone();
-        Experiment::new(PATIENCE, 0x5a_c3_69_96, move || Ok(Box::new(camera)))
+        Experiment::new(TIMEOUT, 0x5a_c3_69_96, move || Ok(Box::new(camera)))
     }
 }
 
@@ -64,10 +64,10 @@ impl Controls for Fake {
 
     fn set(&mut self, id: u32, value: i32) -> io::Result<()> {
         let mut state = lock(&self.0);
-        match &mut state.patience {
+        match &mut state.calls_left {
             Some(0) => {
                 // Refuses once: what must be put back can be.
-                state.patience = None;
+                state.calls_left = None;
                 return Err(io::ErrorKind::PermissionDenied.into());
             }
             Some(left) => *left -= 1,
@@ -148,7 +148,7 @@ fn without_controls_nothing_is_said() {
 fn an_error_on_the_way_puts_everything_back() {
     for calls in 1..12 {
         let fake = Fake::with(&[(EXPOSURE_AUTO, 3), (EXPOSURE, 200)]);
-        lock(&fake.0).patience = Some(calls);
+        lock(&fake.0).calls_left = Some(calls);
         let _ = play(&fake, &mut fake.experiment(), |_| 110.0);
         assert_eq!((fake.value(EXPOSURE_AUTO), fake.value(EXPOSURE)), (3, 200), "after {calls} calls");
     }
@@ -222,7 +222,7 @@ fn a_driver_that_hangs_is_left_and_still_puts_everything_back() {
 
 #[test]
 fn a_node_that_cannot_be_opened_is_said_so() {
-    let experiment = Experiment::new(PATIENCE, 0, || Err(io::ErrorKind::PermissionDenied.into()));
+    let experiment = Experiment::new(TIMEOUT, 0, || Err(io::ErrorKind::PermissionDenied.into()));
     assert!(experiment.is_over());
     assert_eq!(experiment.finding().outcome, Outcome::NotReadable);
 }

@@ -126,7 +126,7 @@ const CAMERA_INTERFACES: &[&str] = &[
     "droidcamsrc",
 ];
 
-/// Properties that tell what a source reads, of whichever element has them.
+/// Properties that say what a source reads, of whichever element has them.
 const PROPERTIES: &[&str] = &[
     "device",
     "device-name",
@@ -156,7 +156,7 @@ pub struct Identity {
     pub inside: Vec<String>,
     /// Factories from the source to the element that asks.
     pub way: Vec<String>,
-    /// Its telling properties, passwords removed.
+    /// Properties that say what it reads, passwords removed.
     pub properties: BTreeMap<String, String>,
 }
 
@@ -258,7 +258,7 @@ fn class_of(factory: &str) -> Option<Class> {
     TABLE.iter().find(|(_, names)| names.iter().any(is)).map(|(class, _)| *class)
 }
 
-/// A property as text, if it is there, readable and worth telling.
+/// A property as text, if it is there, readable and not empty.
 pub fn text_property(element: &gst::Element, name: &str) -> Option<String> {
     let spec = element.find_property(name)?;
     if !spec.flags().contains(glib::ParamFlags::READABLE) {

@@ -1,16 +1,30 @@
 //! Camera-source provenance: who made this stream?
 //!
-//! `walk` finds the sources upstream, `identity` reads names and properties, [`device`] asks drivers ([`v4l2`], [`sysfs`],
-//! with what is [`known`] of makes), `pipewire` asks PipeWire, `webrtc` a call, `probes` and `pictures` look at what passes, `environment` at the machine;
-//! where it is wanted, `experiment` moves the camera's `controls` by a `hand` on a thread of its own;
-//! with the feature `c2pa`, `signature` has the signed history of a file read (`signed`) beside the stream;
-//! `watched` is all of that for one source; `monitor` leads them on a thread of its own (`recorded` makes some of them of a recording, without one), `report` is what comes of it, and `policy` says whether it is welcome.
+//! | of a source | in |
+//! |---|---|
+//! | where it is: the walk upstream, names and properties | [`walk`], [`identity`] |
+//! | what drivers and the device tree say (without GStreamer) | [`device`] with [`device_facts`], [`v4l2`], [`sysfs`] |
+//! | what that is worth (without GStreamer) | [`device_checks`], [`known_devices`] |
+//! | what PipeWire, a call, the machine say | [`pipewire`], `webrtc`, [`environment`] |
+//! | what passes: times, RTP, marks of encoders; pictures | [`probes`], `pictures` |
+//! | the signed history of its file (feature `c2pa`) | `signature`, `signed` |
+//! | whether the pictures answer when a camera's controls are moved | `experiment`, by `control_writer` and `controls` |
+//! | all that is known of it so far | `source_state` |
+//! | what leaves the process | [`report`] |
+//!
+//! [`monitor`] leads all this on a thread of its own; [`recorded`] makes those checks of a recording that need none;
+//! [`timed`] asks what may hang. [`policy`] says whether a source is welcome, [`messages`] posts what came of it, and
+//! [`properties`] are those that elements with a monitor share.
 
 pub mod device;
-pub mod known;
+pub mod device_checks;
+pub mod device_facts;
+pub mod known_devices;
 pub mod sysfs;
 pub mod v4l2;
 
+#[cfg(feature = "plugin")]
+mod control_writer;
 #[cfg(feature = "plugin")]
 mod controls;
 #[cfg(feature = "plugin")]
@@ -18,9 +32,9 @@ pub mod environment;
 #[cfg(feature = "plugin")]
 mod experiment;
 #[cfg(feature = "plugin")]
-mod hand;
-#[cfg(feature = "plugin")]
 pub mod identity;
+#[cfg(feature = "plugin")]
+pub mod messages;
 #[cfg(feature = "plugin")]
 pub mod monitor;
 #[cfg(feature = "plugin")]
@@ -32,6 +46,8 @@ pub mod policy;
 #[cfg(feature = "plugin")]
 pub mod probes;
 #[cfg(feature = "plugin")]
+pub mod properties;
+#[cfg(feature = "plugin")]
 pub mod recorded;
 #[cfg(feature = "plugin")]
 pub mod report;
@@ -40,14 +56,10 @@ mod signature;
 #[cfg(all(feature = "plugin", feature = "c2pa"))]
 pub mod signed;
 #[cfg(feature = "plugin")]
-pub mod tell;
+mod source_state;
 #[cfg(feature = "plugin")]
 pub mod timed;
 #[cfg(feature = "plugin")]
 pub mod walk;
 #[cfg(feature = "plugin")]
-mod watched;
-#[cfg(feature = "plugin")]
 mod webrtc;
-#[cfg(feature = "plugin")]
-mod wire;

@@ -1,7 +1,7 @@
 //! The thread that finds out where a stream comes from.
 //!
 //! It walks upstream from an element's input pad, puts probes on the pads it finds, asks drivers, weighs what came of it
-//! and tells whoever owns it. It has no clock of its own: the stream's buffers ring its bell, once a second of stream
+//! and passes reports to its listener. It has no clock of its own: the stream's buffers wake it, once a second of stream
 //! time, and every stream start, caps change and reconfiguration makes it walk again.
 
 use super::controls;
@@ -9,8 +9,8 @@ use super::experiment::Experiment;
 use super::pictures::{Forensics, Pictures};
 use super::policy::Policy;
 use super::report::SourceReport;
+use super::source_state::{SourceState, TIMEOUT};
 use super::walk::{Origin, origins};
-use super::watched::{PATIENCE, Watched};
 use crate::analysis::pixels::fingerprint::Print;
 use crate::analysis::pixels::frame::FrameView;
 use crate::analysis::source::provenance::Finding;
@@ -27,8 +27,8 @@ const INTERVAL: u64 = 1_000_000_000;
 /// Buffers between two evaluations of a stream without times.
 const BUFFERS: u64 = 30;
 
-/// Told of each source's first report and of those that say something else (the second argument), with the newest of all
-/// sources (the first). Called without a lock held.
+/// Called with each source's first report and with those that say something else (the second argument), and with the newest
+/// of all sources (the first). No lock is held.
 pub type Listener = Box<dyn FnMut(&[Arc<SourceReport>], &SourceReport) + Send>;
 
 /// What a monitor is made with.
@@ -39,30 +39,31 @@ pub struct Options {
     pub environment: bool,
     /// Move the camera's controls and see whether the pictures answer.
     pub controls: bool,
-    /// Keep pictures as they pass the pad. Otherwise they come through [`Eyes`], or are not looked at.
+    /// Keep pictures as they pass the pad. Otherwise they come through [`PictureInput`], or are not looked at.
     pub keep_pictures: bool,
 }
 
-/// Shows the monitor pictures that somebody else has in hand.
+/// Takes pictures that the analysis has, for the monitor.
 #[derive(Clone, Debug)]
-pub struct Eyes {
+pub struct PictureInput {
     shared: Arc<Shared>,
 }
 
-impl Eyes {
+impl PictureInput {
     /// Not for the streaming thread: it costs a millisecond or so, five times a second of stream. `prints`: the fingerprints
     /// of all frames since the last call.
-    pub fn see(&self, frame: &FrameView<'_>, pts: u64, prints: &[Print]) {
+    pub fn add(&self, frame: &FrameView<'_>, pts: u64, prints: &[Print]) {
         if let Some(forensics) = lock(&self.shared.forensics).as_mut() {
-            forensics.see(frame, pts, prints);
+            forensics.add_picture(frame, pts, prints);
         }
     }
 }
 
+/// Why the thread is to wake up.
 #[derive(Debug, Default)]
-struct Bell {
+struct Pending {
     /// It is time to evaluate.
-    rung: bool,
+    evaluate: bool,
     /// A picture waits.
     picture: bool,
     quit: bool,
@@ -71,13 +72,13 @@ struct Bell {
 /// What the streaming thread shares with the monitor's.
 #[derive(Debug)]
 struct Shared {
-    bell: Mutex<Bell>,
-    ring: Condvar,
+    pending: Mutex<Pending>,
+    wake: Condvar,
     /// The newest buffer's PTS.
     newest: AtomicU64,
-    /// PTS from which the next buffer rings; 0 makes any.
+    /// PTS from which the next buffer wakes the thread; 0: any does.
     due: AtomicU64,
-    /// Buffers without PTS since the last ring.
+    /// Buffers without PTS since the thread was woken.
     timeless: AtomicU64,
     pictures: Pictures,
     /// Of the pictures, where they come from one source.
@@ -94,19 +95,19 @@ impl Shared {
         }
         let evaluate = self.is_due(buffer.pts());
         if kept || evaluate {
-            let mut bell = lock(&self.bell);
-            bell.rung |= evaluate;
-            bell.picture |= kept;
-            drop(bell);
-            self.ring.notify_one();
+            let mut pending = lock(&self.pending);
+            pending.evaluate |= evaluate;
+            pending.picture |= kept;
+            drop(pending);
+            self.wake.notify_one();
         }
     }
 
     /// Something was found out beside the stream.
     #[cfg(feature = "c2pa")]
     fn evaluate(&self) {
-        lock(&self.bell).rung = true;
-        self.ring.notify_one();
+        lock(&self.pending).evaluate = true;
+        self.wake.notify_one();
     }
 
     fn is_due(&self, pts: Option<gst::ClockTime>) -> bool {
@@ -142,8 +143,8 @@ impl Monitor {
     /// With its probe on the pad, and no thread yet.
     fn placed(pad: &gst::Pad, options: &Options) -> Self {
         let shared = Arc::new(Shared {
-            bell: Mutex::default(),
-            ring: Condvar::new(),
+            pending: Mutex::default(),
+            wake: Condvar::new(),
             newest: AtomicU64::new(0),
             due: AtomicU64::new(0),
             timeless: AtomicU64::new(0),
@@ -191,16 +192,16 @@ impl Monitor {
             options,
             listener,
             shared: Arc::clone(&self.shared),
-            watched: Vec::new(),
+            sources: Vec::new(),
             environment: None,
         };
         self.thread = Some(builder.spawn(move || work.run())?);
         Ok(self)
     }
 
-    /// For whoever has the stream's pictures in hand.
-    pub fn eyes(&self) -> Eyes {
-        Eyes { shared: Arc::clone(&self.shared) }
+    /// For an element that has the stream's pictures anyway.
+    pub fn picture_input(&self) -> PictureInput {
+        PictureInput { shared: Arc::clone(&self.shared) }
     }
 
     /// The newest report of every source of the stream.
@@ -214,8 +215,8 @@ impl Drop for Monitor {
         if let Some(probe) = self.probe.take() {
             self.pad.remove_probe(probe);
         }
-        lock(&self.shared.bell).quit = true;
-        self.shared.ring.notify_one();
+        lock(&self.shared.pending).quit = true;
+        self.shared.wake.notify_one();
         if let Some(thread) = self.thread.take()
             && thread.thread().id() != std::thread::current().id()
         {
@@ -230,29 +231,29 @@ struct Work {
     options: Options,
     listener: Listener,
     shared: Arc<Shared>,
-    watched: Vec<Watched>,
+    sources: Vec<SourceState>,
     environment: Option<Vec<Finding>>,
 }
 
 impl Work {
     fn run(&mut self) {
         loop {
-            let mut bell = lock(&self.shared.bell);
-            while !bell.rung && !bell.picture && !bell.quit {
-                bell = self.shared.ring.wait(bell).unwrap_or_else(PoisonError::into_inner);
+            let mut pending = lock(&self.shared.pending);
+            while !pending.evaluate && !pending.picture && !pending.quit {
+                pending = self.shared.wake.wait(pending).unwrap_or_else(PoisonError::into_inner);
             }
-            if bell.quit {
+            if pending.quit {
                 return;
             }
-            let evaluate = std::mem::take(&mut bell.rung);
-            bell.picture = false;
-            drop(bell);
-            // A defect in a check must not end the process; the source is then told of as before.
+            let evaluate = std::mem::take(&mut pending.evaluate);
+            pending.picture = false;
+            drop(pending);
+            // A defect in a check must not end the process; the source is then reported as before.
             let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                 if self.options.keep_pictures
                     && let Some(forensics) = lock(&self.shared.forensics).as_mut()
                 {
-                    forensics.look(&self.shared.pictures);
+                    forensics.take_kept(&self.shared.pictures);
                 }
                 if evaluate {
                     self.round();
@@ -263,17 +264,17 @@ impl Work {
 
     fn round(&mut self) {
         let found = origins(&self.pad);
-        let same = found.len() == self.watched.len()
-            && found.iter().zip(&self.watched).all(|(origin, watched)| *origin == watched.origin);
+        let same = found.len() == self.sources.len()
+            && found.iter().zip(&self.sources).all(|(origin, source)| *origin == source.origin);
         if !same {
             // Those that stay keep their probes and what they have learnt.
-            let mut old = std::mem::take(&mut self.watched);
+            let mut old = std::mem::take(&mut self.sources);
             for origin in found {
                 let kept = old.iter().position(|w| w.origin == origin).map(|i| old.swap_remove(i));
-                let watched = kept.unwrap_or_else(|| self.watch(origin));
-                self.watched.push(watched);
+                let source = kept.unwrap_or_else(|| self.new_source(origin));
+                self.sources.push(source);
             }
-            *lock(&self.shared.forensics) = match self.watched.as_slice() {
+            *lock(&self.shared.forensics) = match self.sources.as_slice() {
                 [only] => Some(Forensics::new(&only.origin, &only.identity, self.options.controls)),
                 _ => None,
             };
@@ -284,13 +285,13 @@ impl Work {
         let mut beside = self.environment();
         beside.extend(lock(&self.shared.forensics).as_ref().map(Forensics::findings).unwrap_or_default());
         let mut reports = Vec::new();
-        for watched in &mut self.watched {
-            let mut report = watched.report(&beside);
+        for source in &mut self.sources {
+            let mut report = source.report(&beside);
             report.violation = self.options.policy.violation(&report);
             let report = Arc::new(report);
-            let news = watched.told.as_ref().is_none_or(|told| told.differs(&report));
+            let news = source.reported.as_ref().is_none_or(|old| old.differs(&report));
             if news {
-                watched.told = Some(Arc::clone(&report));
+                source.reported = Some(Arc::clone(&report));
             }
             reports.push((report, news));
         }
@@ -302,30 +303,30 @@ impl Work {
     }
 
     /// Looks at a new source.
-    fn watch(&self, origin: Origin) -> Watched {
+    fn new_source(&self, origin: Origin) -> SourceState {
         #[cfg(feature = "c2pa")]
         {
             let shared = Arc::clone(&self.shared);
-            Watched::new(origin).with_signature(self.options.policy.anchors(), move || shared.evaluate())
+            SourceState::new(origin).with_signature(self.options.policy.anchors(), move || shared.evaluate())
         }
         #[cfg(not(feature = "c2pa"))]
-        Watched::new(origin)
+        SourceState::new(origin)
     }
 
     /// One more step with the controls of the only source; pictures that several sources have mixed answer to none.
     fn experiment(&mut self) {
-        let [watched] = self.watched.as_mut_slice() else {
-            for watched in &mut self.watched {
-                watched.experiment = None;
+        let [source] = self.sources.as_mut_slice() else {
+            for source in &mut self.sources {
+                source.experiment = None;
             }
             return;
         };
-        let experiment = watched.experiment.get_or_insert_with(|| match watched.identity.v4l2_node() {
+        let experiment = source.experiment.get_or_insert_with(|| match source.identity.v4l2_node() {
             Some(node) => {
                 let path = std::path::PathBuf::from(node);
                 // Random enough: the keys of the standard library's hash maps.
                 let bits = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0);
-                Experiment::new(PATIENCE, bits, move || controls::open(&path))
+                Experiment::new(TIMEOUT, bits, move || controls::open(&path))
             }
             None => Experiment::without("the source is no video node whose controls could be moved"),
         });
@@ -357,7 +358,7 @@ mod tests {
         let policy = Arc::new(Policy::built_in().unwrap());
         let options = Options { policy, environment: false, controls: false, keep_pictures: false };
         let monitor = Monitor::placed(&pad, &options);
-        // The probe's closure holds one, so it tells whether the probe is still there.
+        // The probe's closure holds one, so it shows whether the probe is still there.
         let shared = Arc::downgrade(&monitor.shared);
         assert!(monitor.probe.is_some());
         // No address space has room for such a stack.

@@ -1,5 +1,5 @@
-//! The pictures of a stream: their noise, their grids and their rhythm. Either some are kept as they pass the watched pad,
-//! for the monitor's thread to look at, or whoever looks at pictures anyway shows them ([`Forensics::see`]).
+//! The pictures of a stream: their noise, their grids and their rhythm. Either some are kept as they pass
+//! the pad, for the monitor's thread to look at, or the analysis passes on those it has ([`Forensics::add_picture`]).
 
 use super::walk::{Origin, factory};
 use crate::analysis::pixels::fingerprint::{Fingerprint, Print};
@@ -106,8 +106,8 @@ impl Forensics {
         Self { of, inner: SourceForensics::new(of), trace: keep_trace.then(Trace::default), last: None }
     }
 
-    /// Takes a picture that somebody else has in hand, and the fingerprints of all since the last one.
-    pub fn see(&mut self, frame: &FrameView<'_>, pts: u64, prints: &[Print]) {
+    /// Takes a picture that the analysis has, and the fingerprints of all since the last one.
+    pub fn add_picture(&mut self, frame: &FrameView<'_>, pts: u64, prints: &[Print]) {
         for (pts, print) in prints {
             self.inner.observe_print(*pts, print);
         }
@@ -130,7 +130,7 @@ impl Forensics {
     }
 
     /// Takes what was kept since the last call.
-    pub fn look(&mut self, pictures: &Pictures) {
+    pub fn take_kept(&mut self, pictures: &Pictures) {
         let (kept, prints) = {
             let mut slot = lock(&pictures.slot);
             if std::mem::take(&mut slot.fresh) {
@@ -142,7 +142,7 @@ impl Forensics {
         for (pts, print) in &prints {
             self.inner.observe_print(*pts, print);
         }
-        // The room goes back, so that the streaming thread need not make new.
+        // The memory goes back, so that the streaming thread need not allocate.
         let mut emptied = prints;
         emptied.clear();
         let mut slot = lock(&pictures.slot);
@@ -162,7 +162,7 @@ impl Forensics {
     }
 }
 
-/// How the source's own pictures are coded: the first media type on the way that tells.
+/// How the source's own pictures are coded: the first media type on the way that says so.
 fn coding(origin: &Origin) -> Coding {
     let of_pad = |pad: &gst::Pad| {
         let caps = pad.current_caps()?;

@@ -18,8 +18,8 @@ const TOOL: &str = "pw-dump";
 /// What it writes is cut here, bytes.
 const MAX_BYTES: u64 = 8 << 20;
 /// How long it may take.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// Properties of a node that are worth telling, and their names in a report.
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// Properties of a node that are reported, and their names in a report.
 const PROPERTIES: [(&str, &str); 9] = [
     ("node.name", "node-name"),
     ("node.description", "card"),
@@ -72,12 +72,12 @@ fn dump() -> Result<Vec<u8>, String> {
     let child = Command::new(TOOL).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
     let mut child = child.map_err(|e| format!("{TOOL} (Debian package pipewire-bin) cannot be run: {e}"))?;
     let output = child.stdout.take();
-    let read = Timed::run("deepfake-pw-dump", PATIENCE, move || {
+    let read = Timed::run("deepfake-pw-dump", TIMEOUT, move || {
         let mut text = Vec::new();
         let read = output.map(|o| o.take(MAX_BYTES).read_to_end(&mut text));
         matches!(read, Some(Ok(_))).then_some(text)
     });
-    // It has said all that it has to say, or its time is over; without it the pipe ends, and so does a reader that waits.
+    // It has written everything, or its time is over; without it the pipe ends, and so does a reader that waits.
     let _ = child.kill();
     let _ = child.wait();
     match read {
@@ -125,7 +125,7 @@ pub fn look(json: &[u8], target: Option<&str>) -> (BTreeMap<String, String>, Vec
     };
     let mut facts: BTreeMap<String, String> =
         PROPERTIES.iter().filter_map(|(from, to)| Some(((*to).to_owned(), chosen.text(from)?))).collect();
-    // Who made the node is told by its client.
+    // The client says who made the node.
     let client = chosen.text("client.id");
     let client = objects.iter().find(|o| o.kind.ends_with(":Client") && Some(o.id.to_string()) == client);
     facts.extend(client.and_then(|c| Some(("program".to_owned(), c.text("application.process.binary")?))));

@@ -49,7 +49,7 @@ pub struct SourceNote {
 
 impl SourceNote {
     /// What was found, in words, the strongest first; not what the chain of elements says, which opened the file itself.
-    pub fn told(&self) -> Vec<&str> {
+    pub fn reasons(&self) -> Vec<&str> {
         let found = self.findings.iter().filter(|f| f.outcome == Outcome::Found && f.check != "element");
         found.map(|f| f.reason.as_str()).collect()
     }
@@ -174,7 +174,9 @@ impl Seen {
         known.timing.observe(pts, Some(pts), duration);
         // A picture that cannot be read is not judged.
         if let Ok(frame) = VideoFrameRef::from_buffer_ref_readable(buffer, info) {
-            let _ = view::with_view(&frame, |v| known.forensics.see(v, pts, &[(pts, Fingerprint::of(v))]));
+            let _ = view::with_view(&frame, |v| {
+                known.forensics.add_picture(v, pts, &[(pts, Fingerprint::of(v))])
+            });
         }
     }
 

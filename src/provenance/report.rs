@@ -90,7 +90,7 @@ impl SourceReport {
         names.into_iter()
     }
 
-    /// Whether the other report says something else that is worth telling: another class or violation, checks that
+    /// Whether the other report says something else that is to be reported: another class or violation, checks that
     /// found something, or numbers that moved.
     pub fn differs(&self, other: &Self) -> bool {
         self.class != other.class

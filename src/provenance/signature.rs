@@ -25,17 +25,17 @@ pub struct SignatureOf {
 
 impl SignatureOf {
     /// Begins to look at the file that an origin reads; `None` for one that reads no file. `done` is called when there is
-    /// an answer. `patience`: how long it may take to stop.
+    /// an answer. `timeout`: how long it may take to stop.
     pub fn origin(
         origin: &Origin,
-        patience: Duration,
+        timeout: Duration,
         anchors: Option<&Arc<str>>,
         done: impl FnOnce() + Send + 'static,
     ) -> Option<Self> {
         let path = file_of(&origin.element)?;
         let anchors = anchors.cloned();
         let ask = move |stop: &_| read(&path, anchors.as_deref(), stop);
-        let (asked, finding) = match Asked::start("deepfake-signed", patience, ask, done) {
+        let (asked, finding) = match Asked::start("deepfake-signed", timeout, ask, done) {
             Ok(asked) => (Some(asked), Finding::nothing(CHECK, "the file's signature is being looked at")),
             Err(error) => (None, unread(&error)),
         };
@@ -53,11 +53,11 @@ impl SignatureOf {
             // One that could not be read is none of those that a policy allows.
             let signature = known.map_or(UNREAD, |s| s.signature.name());
             facts.insert("signature".to_owned(), signature.to_owned());
-            let told = [
+            let known_facts = [
                 ("declared", known.and_then(|s| s.made).map(|made| made.name().to_owned())),
                 ("signed-by", known.and_then(|s| s.signer.clone())),
             ];
-            facts.extend(told.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+            facts.extend(known_facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
         }
         self.finding.clone()
     }

@@ -19,10 +19,10 @@ pub enum TimedError {
     Thread(#[from] std::io::Error),
 }
 
-/// Waits for an answer; [`TimedError::Failed`] if whoever owes it is gone.
-pub(super) fn wait<T>(answered: &Receiver<T>, patience: Duration) -> Result<T, TimedError> {
-    answered.recv_timeout(patience).map_err(|e| match e {
-        RecvTimeoutError::Timeout => TimedError::Silent(patience),
+/// Waits for an answer; [`TimedError::Failed`] if the thread that owes it is gone.
+pub(super) fn wait<T>(answered: &Receiver<T>, timeout: Duration) -> Result<T, TimedError> {
+    answered.recv_timeout(timeout).map_err(|e| match e {
+        RecvTimeoutError::Timeout => TimedError::Silent(timeout),
         RecvTimeoutError::Disconnected => TimedError::Failed,
     })
 }
@@ -36,7 +36,7 @@ impl Timed {
     /// behind and ends when the driver lets it go.
     pub fn run<T: Send + 'static>(
         name: &str,
-        patience: Duration,
+        timeout: Duration,
         ask: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, TimedError> {
         let (answer, answered) = sync_channel(1);
@@ -44,7 +44,7 @@ impl Timed {
             // Nobody waits any more: the answer is not wanted.
             let _ = answer.send(ask());
         })?;
-        let result = wait(&answered, patience);
+        let result = wait(&answered, timeout);
         if !matches!(result, Err(TimedError::Silent(_))) {
             let _ = thread.join();
         }
@@ -52,14 +52,14 @@ impl Timed {
     }
 }
 
-/// A question that takes its time while its asker goes on. Dropping it tells the thread to stop, and waits for that no
-/// longer than the patience.
+/// A question that takes its time while the one who asked goes on. Dropping it tells the thread to stop, and waits for that no
+/// longer than the time-out.
 #[derive(Debug)]
 pub struct Asked<T> {
     answered: Receiver<T>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
-    patience: Duration,
+    timeout: Duration,
 }
 
 impl<T: Send + 'static> Asked<T> {
@@ -67,18 +67,18 @@ impl<T: Send + 'static> Asked<T> {
     /// there when the answer can be taken.
     pub fn start(
         name: &str,
-        patience: Duration,
+        timeout: Duration,
         ask: impl FnOnce(&AtomicBool) -> T + Send + 'static,
         answered: impl FnOnce() + Send + 'static,
     ) -> Result<Self, TimedError> {
         let (answer, taken) = sync_channel(1);
         let stop = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&stop);
+        let stopped = Arc::clone(&stop);
         let thread = Builder::new().name(name.into()).spawn(move || {
-            let _ = answer.send(ask(&told));
+            let _ = answer.send(ask(&stopped));
             answered();
         })?;
-        Ok(Self { answered: taken, stop, thread: Some(thread), patience })
+        Ok(Self { answered: taken, stop, thread: Some(thread), timeout })
     }
 
     /// The answer, once; `None` while it is not there.
@@ -93,10 +93,10 @@ impl<T: Send + 'static> Asked<T> {
 impl<T> Drop for Asked<T> {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        let mut end = wait(&self.answered, self.patience);
+        let mut end = wait(&self.answered, self.timeout);
         // An answer that nobody took lies before the end.
         if end.is_ok() {
-            end = wait(&self.answered, self.patience);
+            end = wait(&self.answered, self.timeout);
         }
         if let Some(thread) = self.thread.take().filter(|_| matches!(end, Err(TimedError::Failed))) {
             let _ = thread.join();
@@ -108,12 +108,12 @@ impl<T> Drop for Asked<T> {
 mod tests {
     use super::*;
 
-    const PATIENCE: Duration = Duration::from_secs(20);
+    const TIMEOUT: Duration = Duration::from_secs(20);
 
     #[test]
     fn answers_come_back_and_silence_ends() {
-        assert_eq!(Timed::run("t", PATIENCE, || 7).ok(), Some(7));
-        let panicked: Result<(), _> = Timed::run("t", PATIENCE, || std::panic::resume_unwind(Box::new(())));
+        assert_eq!(Timed::run("t", TIMEOUT, || 7).ok(), Some(7));
+        let panicked: Result<(), _> = Timed::run("t", TIMEOUT, || std::panic::resume_unwind(Box::new(())));
         assert!(matches!(panicked, Err(TimedError::Failed)));
         let (hold, held) = sync_channel::<()>(0);
         let silent = Timed::run("t", Duration::from_millis(1), move || held.recv().is_ok());
@@ -123,9 +123,9 @@ mod tests {
 
     #[test]
     fn a_long_question_is_answered_once_and_stops_when_dropped() {
-        let (ring, rung) = sync_channel(1);
-        let asked = Asked::start("t", PATIENCE, |_| 7, move || ring.send(()).unwrap()).unwrap();
-        rung.recv_timeout(PATIENCE).unwrap();
+        let (done, waiting) = sync_channel(1);
+        let asked = Asked::start("t", TIMEOUT, |_| 7, move || done.send(()).unwrap()).unwrap();
+        waiting.recv_timeout(TIMEOUT).unwrap();
         assert!(matches!(asked.answer(), Some(Ok(7))));
         // Nothing but the end comes after the answer.
         assert!(!matches!(asked.answer(), Some(Ok(_))));
@@ -138,7 +138,7 @@ mod tests {
             }
             ended.send(()).unwrap();
         };
-        let asked = Asked::start("t", PATIENCE, until_stopped, || ()).unwrap();
+        let asked = Asked::start("t", TIMEOUT, until_stopped, || ()).unwrap();
         assert!(asked.answer().is_none());
         drop(asked);
         end.try_recv().unwrap();

@@ -269,7 +269,7 @@ fn source(note: &SourceNote) -> String {
     for (what, how) in &note.described {
         text += &format!(", {what} {how}");
     }
-    for reason in note.told() {
+    for reason in note.reasons() {
         text += &format!("; {reason}");
     }
     text

@@ -1,7 +1,8 @@
 //! The cameras and the fakes: device trees from publicly known descriptors, and what the nodes would answer.
 
 use crate::tree::{Sys, Usb, VIDEO, WEBCAM};
-use gstdeepfake::provenance::device::{DeviceFacts, inspect};
+use gstdeepfake::provenance::device::inspect;
+use gstdeepfake::provenance::device_facts::DeviceFacts;
 use gstdeepfake::provenance::v4l2::{Format, Node, capability};
 use std::path::Path;
 

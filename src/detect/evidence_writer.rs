@@ -1,15 +1,15 @@
-//! Keeps the newest seconds of the analysis, and hands what an alert was raised on to a thread that writes it: see
-//! [`crate::evidence`].
+//! Evidence of alerts: the newest seconds of the analysis are kept, and at an alert a thread writes them to the disk as
+//! [`crate::evidence`] says.
 //!
-//! Drop policy: at most [`QUEUE`] alerts wait for the disk; one more is dropped, counted as `evidence-dropped` and told of.
-//! In `mode=sync` nothing waits: whoever analyses also writes.
+//! Drop policy: at most [`QUEUE`] alerts wait for the disk; one more is dropped, counted as `evidence-dropped` and
+//! reported. In `mode=sync` nothing waits: the analysing thread also writes.
 
-use super::Detect;
-use super::faces::Faces;
+use super::counters::bump;
+use super::job::Moment;
+use super::properties;
 use super::settings::{Mode, Settings};
-use super::shared::{Moment, Shared};
-use super::stats::bump;
-use super::{imp, properties};
+use super::shared::Shared;
+use super::thumbnails::Thumbnails;
 use crate::analysis::bundle::{Entry, History};
 use crate::analysis::judgement::verdict::{Alert, AlertKind, Verdict};
 use crate::analysis::pixels::frame::FrameView;
@@ -21,7 +21,6 @@ use crate::lock::lock;
 use crate::message::{DeepfakeMessage, EvidenceMessage, Header};
 use crate::provenance::report::SourceReport;
 use gst::prelude::*;
-use gst::subclass::prelude::*;
 use gstreamer as gst;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -51,11 +50,11 @@ struct Known {
 /// See the module. Shared by those who publish.
 #[derive(Debug)]
 pub struct Recorder {
-    writer: Writer,
+    writer: BundleWriter,
     ran: Arc<Ran>,
     config: BTreeMap<String, Value>,
     history: Mutex<History>,
-    faces: Option<Mutex<Faces>>,
+    thumbnails: Option<Mutex<Thumbnails>>,
     known: Mutex<Known>,
     /// To the thread; `None` in sync mode, and when the element stops.
     queue: Mutex<Option<SyncSender<Box<Job>>>>,
@@ -64,15 +63,15 @@ pub struct Recorder {
 
 /// The thread; joined when dropped, after what waits was written.
 #[derive(Debug)]
-pub struct Keeper {
+pub struct EvidenceWriter {
     recorder: Arc<Recorder>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Keeper {
-    /// Starts to keep evidence, if that is wanted. An error says what to do about it.
+impl EvidenceWriter {
+    /// Starts to keep evidence, if it is wanted. An error says what to do about it.
     pub fn start(
-        element: &Detect,
+        element: &gst::Element,
         settings: &Settings,
         shared: &Arc<Shared>,
         ran: Ran,
@@ -89,11 +88,11 @@ impl Keeper {
         let sync = settings.mode == Mode::Sync;
         let (sender, receiver) = sync_channel(QUEUE);
         let recorder = Arc::new(Recorder {
-            writer: Writer { dir, element: element.downgrade(), shared: Arc::clone(shared) },
+            writer: BundleWriter { dir, element: element.downgrade(), shared: Arc::clone(shared) },
             history: Mutex::new(History::new(ran.threshold.nats, settings.evidence_seconds)),
             ran: Arc::new(ran),
             config: properties::config(settings, |_| true),
-            faces: settings.evidence_thumbnails.then(Mutex::default),
+            thumbnails: settings.evidence_thumbnails.then(Mutex::default),
             known: Mutex::default(),
             queue: Mutex::new((!sync).then_some(sender)),
             sync,
@@ -105,7 +104,7 @@ impl Keeper {
         Ok(Some(Self { recorder, thread }))
     }
 
-    fn spawn(writer: &Writer, jobs: Receiver<Box<Job>>) -> io::Result<JoinHandle<()>> {
+    fn spawn(writer: &BundleWriter, jobs: Receiver<Box<Job>>) -> io::Result<JoinHandle<()>> {
         let writer = writer.clone();
         Builder::new().name("deepfake-evidence".into()).spawn(move || {
             for job in jobs {
@@ -119,7 +118,7 @@ impl Keeper {
     }
 }
 
-impl Drop for Keeper {
+impl Drop for EvidenceWriter {
     fn drop(&mut self) {
         // Without a sender the thread ends after the last job.
         lock(&self.recorder.queue).take();
@@ -136,21 +135,21 @@ impl Recorder {
     /// A new epoch: what came before it is no evidence of what comes.
     pub fn begin_epoch(&self) {
         lock(&self.history).begin();
-        if let Some(faces) = &self.faces {
-            lock(faces).clear();
+        if let Some(thumbnails) = &self.thumbnails {
+            lock(thumbnails).clear();
         }
     }
 
-    /// What the judges were told in a frame.
-    pub fn take(&self, entries: Vec<Entry>) {
+    /// What was weighed in a frame.
+    pub fn add_entries(&self, entries: Vec<Entry>) {
         let mut history = lock(&self.history);
         entries.into_iter().for_each(|e| history.push(e));
     }
 
-    /// Shows the frame, if faces are to be kept.
-    pub fn see(&self, frame: &FrameView<'_>, verdict: &Verdict) {
-        if let Some(faces) = &self.faces {
-            lock(faces).see(frame, verdict);
+    /// Cuts the faces out of a frame, if pictures of them are to be kept.
+    pub fn add_picture(&self, frame: &FrameView<'_>, verdict: &Verdict) {
+        if let Some(thumbnails) = &self.thumbnails {
+            lock(thumbnails).add(frame, verdict);
         }
     }
 
@@ -168,7 +167,7 @@ impl Recorder {
     pub fn alert(&self, alert: &Alert, ground: Ground, moment: Moment, header: Header) {
         let Known { policy, sources } = lock(&self.known).clone();
         let recording = lock(&self.history).recording();
-        let faces = self.faces.as_ref().filter(|_| alert.kind == AlertKind::Raised);
+        let faces = self.thumbnails.as_ref().filter(|_| alert.kind == AlertKind::Raised);
         let faces = faces.map(|f| lock(f).kept()).unwrap_or_default();
         let settings = self.writer.shared.settings();
         let mut config = self.config.clone();
@@ -213,15 +212,15 @@ fn now() -> String {
     now.map(Into::into).unwrap_or_default()
 }
 
-/// Writes and tells of it.
+/// Writes bundles, and posts what became of them.
 #[derive(Clone, Debug)]
-struct Writer {
+struct BundleWriter {
     dir: PathBuf,
-    element: glib::WeakRef<Detect>,
+    element: glib::WeakRef<gst::Element>,
     shared: Arc<Shared>,
 }
 
-impl Writer {
+impl BundleWriter {
     fn write(&self, job: Job) {
         let Job { case, header } = job;
         let written =
@@ -230,7 +229,7 @@ impl Writer {
         match written {
             Ok(Ok(written)) => {
                 bump(&counters.evidence_written);
-                self.tell(&case, written, header);
+                self.post(&case, written, header);
             }
             Ok(Err(error)) => {
                 bump(&counters.evidence_failed);
@@ -245,7 +244,7 @@ impl Writer {
         }
     }
 
-    fn tell(&self, case: &Case, written: Written, header: Header) {
+    fn post(&self, case: &Case, written: Written, header: Header) {
         for note in &written.notes {
             self.warn(&format!("Evidence in `{}`: {note}", self.dir.display()));
         }
@@ -261,8 +260,7 @@ impl Writer {
     /// The stream goes on, whatever becomes of the disk.
     fn warn(&self, text: &str) {
         if let Some(element) = self.element.upgrade() {
-            let element: &imp::Detect = element.imp();
-            gst::element_imp_warning!(element, gst::ResourceError::Write, ("{text}"));
+            gst::element_warning!(element, gst::ResourceError::Write, ("{text}"));
         }
     }
 }
@@ -278,5 +276,5 @@ fn failure(error: &Error) -> String {
 }
 
 #[cfg(test)]
-#[path = "evidence_tests.rs"]
+#[path = "evidence_writer_tests.rs"]
 mod tests;

@@ -4,18 +4,17 @@ use crate::evidence::verify::verify;
 use std::sync::atomic::Ordering;
 
 #[test]
-fn a_full_queue_drops_counts_and_tells() {
+fn a_full_queue_drops_counts_and_warns() {
     crate::register_static().unwrap();
     let element = gst::ElementFactory::make("deepfakedetect").build().unwrap();
     let bus = gst::Bus::new();
     element.set_bus(Some(&bus));
-    let element = element.downcast::<Detect>().unwrap();
     let dir = tempfile::tempdir().unwrap();
     let settings = Settings { evidence_dir: Some(dir.path().to_path_buf()), ..Settings::default() };
     let shared = Arc::new(Shared::new(settings.clone(), 1));
     let case = made::case("call");
-    let keeper = Keeper::start(&element, &settings, &shared, Ran::clone(&case.ran)).unwrap().unwrap();
-    let recorder = keeper.recorder();
+    let writer = EvidenceWriter::start(&element, &settings, &shared, Ran::clone(&case.ran)).unwrap().unwrap();
+    let recorder = writer.recorder();
     // Whoever holds the log's lock keeps the thread waiting.
     let log = std::fs::File::open(dir.path().join(evidence::LOG)).unwrap();
     log.lock().unwrap();
@@ -27,7 +26,7 @@ fn a_full_queue_drops_counts_and_tells() {
     let dropped = shared.counters.evidence_dropped.load(Ordering::Relaxed);
     assert!((3..=4).contains(&dropped), "{dropped}: one may be in work");
     log.unlock().unwrap();
-    drop(keeper);
+    drop(writer);
     assert_eq!(shared.counters.evidence_written.load(Ordering::Relaxed), all - dropped);
     assert_eq!(verify(dir.path(), None).unwrap().lines, all - dropped);
     let warnings = bus.iter_filtered(&[gst::MessageType::Warning]).count() as u64;

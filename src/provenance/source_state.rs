@@ -1,4 +1,5 @@
-//! One source that is being watched: what is asked of it once, the probes on its way, and what goes on beside the stream.
+//! What is known of one source so far: answers of names, drivers and services, the probes on its way, and what goes on
+//! beside the stream.
 
 use super::experiment::Experiment;
 use super::identity::Identity;
@@ -15,10 +16,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a driver or a service may take to answer.
-pub const PATIENCE: Duration = Duration::from_secs(3);
+pub const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// See the module.
-pub struct Watched {
+pub struct SourceState {
     pub origin: Origin,
     pub identity: Identity,
     device: BTreeMap<String, String>,
@@ -29,11 +30,11 @@ pub struct Watched {
     call: Option<webrtc::Stats>,
     #[cfg(feature = "c2pa")]
     signature: Option<SignatureOf>,
-    /// The last report that was worth telling.
-    pub told: Option<Arc<SourceReport>>,
+    /// The last report that was passed on.
+    pub reported: Option<Arc<SourceReport>>,
 }
 
-impl Watched {
+impl SourceState {
     /// Looks at a new source: its names, its device, and probes on its way.
     pub fn new(origin: Origin) -> Self {
         let identity = Identity::of(&origin);
@@ -43,7 +44,7 @@ impl Watched {
         if let Some(node) = node {
             let path = std::path::PathBuf::from(&node);
             let ask = move || super::device::inspect(&path, &super::device::Roots::default());
-            match Timed::run("deepfake-device", PATIENCE, ask) {
+            match Timed::run("deepfake-device", TIMEOUT, ask) {
                 Ok(found) => {
                     device = found.facts.texts();
                     fixed.extend(found.findings);
@@ -55,7 +56,7 @@ impl Watched {
         }
         if identity.factory == "pipewiresrc" {
             let element = origin.element.clone();
-            match Timed::run("deepfake-pipewire", PATIENCE, move || super::pipewire::node(&element)) {
+            match Timed::run("deepfake-pipewire", TIMEOUT, move || super::pipewire::node(&element)) {
                 Ok((facts, findings)) => {
                     device.extend(facts);
                     fixed.extend(findings);
@@ -77,7 +78,7 @@ impl Watched {
             call,
             #[cfg(feature = "c2pa")]
             signature: None,
-            told: None,
+            reported: None,
         }
     }
 
@@ -85,7 +86,7 @@ impl Watched {
     /// something was found out.
     #[cfg(feature = "c2pa")]
     pub fn with_signature(self, anchors: Option<&Arc<str>>, done: impl FnOnce() + Send + 'static) -> Self {
-        let signature = SignatureOf::origin(&self.origin, PATIENCE, anchors, done);
+        let signature = SignatureOf::origin(&self.origin, TIMEOUT, anchors, done);
         Self { signature, ..self }
     }
 

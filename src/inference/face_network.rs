@@ -53,11 +53,11 @@ impl Meaning {
 }
 
 /// A network and what is known of it; one that is the opposite of another has nothing to run.
-type Loaded = (Option<Watcher>, Arc<NetworkSpec>);
+type Loaded = (Option<FaceNetwork>, Arc<NetworkSpec>);
 
 /// A loaded network that watches a face.
 #[derive(Clone, Debug)]
-pub(super) struct Watcher {
+pub(super) struct FaceNetwork {
     pub model: Arc<Model>,
     /// Elements of the heat map.
     heat: Option<usize>,
@@ -119,9 +119,9 @@ pub(super) fn load(
         {
             return Err(invalid(format!("two models have the name `{}`", other.name)));
         }
-        let watcher = Watcher::load(runtime, manifest, entry, &spec, placement).map_err(advised)?;
-        let both = [Some((spec, Some(watcher))), opposite.map(|other| (other, None))];
-        for (spec, watcher) in both.into_iter().flatten() {
+        let network = FaceNetwork::load(runtime, manifest, entry, &spec, placement).map_err(advised)?;
+        let both = [Some((spec, Some(network))), opposite.map(|other| (other, None))];
+        for (spec, network) in both.into_iter().flatten() {
             if loaded.iter().any(|(_, s)| s.signal == spec.signal) {
                 return Err(invalid(format!("two models have the `signal` `{}`", spec.signal)));
             }
@@ -130,13 +130,13 @@ pub(super) fn load(
                     "there are more than {MAX_NETWORKS} networks that watch a face"
                 )));
             }
-            loaded.push((watcher, Arc::new(spec)));
+            loaded.push((network, Arc::new(spec)));
         }
     }
     Ok(loaded)
 }
 
-impl Watcher {
+impl FaceNetwork {
     fn load(
         runtime: &'static Runtime,
         manifest: &Manifest,
@@ -157,16 +157,16 @@ impl Watcher {
         let model = registry::get(runtime, manifest, &used, placement)?;
         let inputs = entry.inputs.iter().map(|t| Meaning::of(&t.meaning)).collect();
         let heat = spec.heat.map(|(rows, columns)| rows * columns);
-        let watcher = Self { model, heat, inputs, remembers: spec.memory.is_some() };
+        let network = Self { model, heat, inputs, remembers: spec.memory.is_some() };
         let mut out = NetworkOutput::default();
         for (to, from) in
-            watcher.slots(&mut out).into_iter().flatten().zip(watcher.model.warm_up_on(placement)?)
+            network.slots(&mut out).into_iter().flatten().zip(network.model.warm_up_on(placement)?)
         {
             *to = from;
         }
-        watcher.check(&out)?;
-        spec.score.attack_logit(&out.values).map_err(|what| watcher.wrong(&what))?;
-        Ok(watcher)
+        network.check(&out)?;
+        spec.score.attack_logit(&out.values).map_err(|what| network.wrong(&what))?;
+        Ok(network)
     }
 
     /// Where the model's outputs go, in its order; `None` for those that it has not.

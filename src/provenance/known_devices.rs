@@ -1,4 +1,4 @@
-//! Devices, drivers and names that are publicly known, for the checks of [`super::device`].
+//! Devices, drivers and names that are publicly known, for the checks of [`super::device_checks`].
 //!
 //! Lists age: what is not on them is not innocent, and nothing here is decided by a list alone but what a device says
 //! against itself.

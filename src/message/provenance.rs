@@ -1,12 +1,31 @@
-//! The bus message `deepfake-provenance`, and how a report is written into a structure and read back.
+//! `deepfake-provenance`: what is known of a source of the stream, and where it comes from.
 
-use super::identity::Identity;
-use super::report::SourceReport;
+use super::header::{Header, read_header, with_header};
 use crate::analysis::source::provenance::{Class, Finding, Outcome};
-use crate::message::{Header, PROVENANCE, ProvenanceMessage, read_header, with_header};
+use crate::provenance::identity::Identity;
+use crate::provenance::report::SourceReport;
 use crate::structure::{Error, array, c_text, field, inner, named};
 use gstreamer as gst;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+/// Name of [`ProvenanceMessage`]'s structure.
+pub const PROVENANCE: &str = "deepfake-provenance";
+
+/// What is known of a source of the stream: once it is known, and again when that changes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ProvenanceMessage {
+    #[serde(flatten)]
+    pub header: Header,
+    pub source: SourceReport,
+}
+
+impl ProvenanceMessage {
+    pub fn new(header: Header, source: SourceReport) -> Self {
+        Self { header, source }
+    }
+}
 
 fn finding_structure(f: &Finding) -> gst::Structure {
     gst::Structure::builder("finding")

@@ -1,4 +1,4 @@
-//! The newest faces, small: kept only if `evidence-thumbnails` asks for pictures beside the numbers.
+//! Small pictures of the newest faces, for evidence: kept only if `evidence-thumbnails` is set.
 
 use crate::analysis::judgement::verdict::Verdict;
 use crate::analysis::networks::crop::{CropSpec, Cropper, FaceBox, Filter, Outside, Shape};
@@ -19,15 +19,15 @@ const CROP: CropSpec =
 
 /// See the module.
 #[derive(Debug, Default)]
-pub struct Faces {
+pub struct Thumbnails {
     kept: VecDeque<Arc<Face>>,
     cropper: Cropper,
     reader: RegionReader,
 }
 
-impl Faces {
-    /// Looks at the faces of a verdict; a picture of each is kept every second.
-    pub fn see(&mut self, frame: &FrameView<'_>, verdict: &Verdict) {
+impl Thumbnails {
+    /// Cuts out the faces of a verdict; a picture of each is kept every second.
+    pub fn add(&mut self, frame: &FrameView<'_>, verdict: &Verdict) {
         let Some(pts) = verdict.analysed_pts else { return };
         for track in &verdict.tracks {
             let last = self.kept.iter().rev().find(|f| f.track_id == track.track_id).map(|f| f.pts);

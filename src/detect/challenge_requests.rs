@@ -1,111 +1,25 @@
-//! Challenges at the element: the action signal and the events that open one, the controller between the threads, and what
-//! the application is told. What is judged, and how, is [`crate::analysis::challenge`].
-//!
-//! All times are the stream's: without buffers no deadline passes, and a stopped stream has none.
+//! Requests for a challenge, by the action signal or an event, and the messages that answer them. The state of a challenge
+//! is in [`super::challenges`].
 
-use super::imp::Detect;
-use super::shared::Moment;
+use super::job::Moment;
+use super::state::Detect;
 use crate::analysis::challenge::draws::ENOUGH;
-use crate::analysis::challenge::{Controller, Draws, Frame, Kind, Reason, Refusal, Report, Request, State};
+use crate::analysis::challenge::{Draws, Kind, Reason, Refusal, Report, Request, State};
 use crate::analysis::engine::sampler::CHALLENGE_INTERVAL;
-use crate::lock::lock;
 use crate::message::CHALLENGE;
 use glib::value::FromValue;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gstreamer as gst;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-/// Stands for "no time".
-const NONE: u64 = u64::MAX;
-
-/// The controller, and what the streaming thread must know of it without its lock.
-#[derive(Debug)]
-pub struct Challenges {
-    controller: Mutex<Controller>,
-    /// PTS from which the open challenge is overdue.
-    due: AtomicU64,
-    /// PTS of the newest buffer.
-    now: AtomicU64,
-    /// Distance of two buffers by the caps, ns.
-    frame: AtomicU64,
-}
-
-impl Default for Challenges {
-    fn default() -> Self {
-        Self {
-            controller: Mutex::default(),
-            due: AtomicU64::new(NONE),
-            now: AtomicU64::new(NONE),
-            frame: AtomicU64::new(0),
-        }
-    }
-}
-
-impl Challenges {
-    /// Uses the controller for a moment. Nothing is posted and nothing is waited for inside.
-    fn with<T>(&self, use_it: impl FnOnce(&mut Controller) -> T) -> T {
-        let mut controller = lock(&self.controller);
-        let result = use_it(&mut controller);
-        self.due.store(controller.due().unwrap_or(NONE), Ordering::Release);
-        result
-    }
-
-    /// A buffer passes; the result of a challenge that nobody has judged in time. Locks only then.
-    pub fn pass(&self, pts: u64) -> Option<Report> {
-        self.now.store(pts, Ordering::Release);
-        if pts <= self.due.load(Ordering::Acquire) {
-            return None;
-        }
-        self.with(|controller| controller.overdue(pts))
-    }
-
-    /// The stream's frame rate, as far as the caps tell.
-    pub fn set_frame(&self, ns: u64) {
-        self.frame.store(ns, Ordering::Release);
-    }
-
-    /// A frame was analysed; `pace` is the least distance of two that the budget allows. The result that it brings.
-    pub fn observe(&self, frame: &Frame<'_>, pace: u64) -> Option<Report> {
-        let pace = pace.max(self.frame.load(Ordering::Acquire));
-        self.with(|controller| {
-            controller.set_pace(pace);
-            controller.observe(frame)
-        })
-    }
-
-    /// The distance between two analysed frames: `wanted`, or closer while a challenge is open.
-    pub fn interval(&self, wanted: u64) -> u64 {
-        if self.due.load(Ordering::Acquire) == NONE { wanted } else { wanted.min(CHALLENGE_INTERVAL) }
-    }
-
-    fn open(&self, request: &Request, draws: &mut Draws) -> Result<Report, Refusal> {
-        let now = self.now.load(Ordering::Acquire);
-        if now == NONE {
-            return Err(Refusal::NotRunning);
-        }
-        self.with(|controller| controller.open(request, now, draws))
-    }
-
-    /// Ends what is open, for a reason that is not in the pictures.
-    pub fn cancel(&self, why: Reason) -> Option<Report> {
-        self.with(|controller| controller.cancel(why))
-    }
-
-    fn void(&self, epoch: u64, why: Reason) -> Option<Report> {
-        self.now.store(NONE, Ordering::Release);
-        self.with(|controller| controller.void(epoch, why))
-    }
-}
+use std::sync::atomic::Ordering;
 
 impl Detect {
-    /// Opens a challenge and tells the application what to show. `None` after a warning that says why not.
+    /// Opens a challenge and posts what is to be shown. `None` after a warning that says why not.
     pub(super) fn open_challenge(&self, kind: &str, params: Option<&gst::StructureRef>) -> Option<String> {
         match self.try_open_challenge(kind, params) {
             Ok(report) => {
                 let nonce = report.nonce.clone();
-                self.tell_challenge(report);
+                self.post_challenge(report);
                 Some(nonce)
             }
             Err(refusal) => {
@@ -139,10 +53,12 @@ impl Detect {
     }
 
     /// Posts what has become of a challenge, outside of the analysis.
-    pub(super) fn tell_challenge(&self, report: Report) {
-        let pts = self.shared().map_or(NONE, |s| s.challenges.now.load(Ordering::Acquire));
-        // Between opening and telling buffers may have passed.
-        let pts = if pts == NONE || report.state == State::Issued { report.issued } else { pts };
+    pub(super) fn post_challenge(&self, report: Report) {
+        // Between opening and posting buffers may have passed.
+        let pts = match self.shared().and_then(|s| s.challenges.now()) {
+            Some(now) if report.state != State::Issued => now,
+            _ => report.issued,
+        };
         let time = gst::ClockTime::from_nseconds(pts);
         let segment = self.segment_now();
         let segment = segment.as_ref().and_then(|s| s.downcast_ref::<gst::ClockTime>());
@@ -161,7 +77,7 @@ impl Detect {
         if let Some(shared) = self.shared()
             && let Some(report) = shared.challenges.void(next, why)
         {
-            self.tell_challenge(report);
+            self.post_challenge(report);
         }
     }
 

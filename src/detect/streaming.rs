@@ -1,8 +1,9 @@
-//! What happens to a buffer on the streaming thread: it is looked at (one fingerprint), perhaps sampled, given the
+//! The probe on the streaming thread: every buffer is looked at (one fingerprint), perhaps sampled, given the
 //! newest verdict, and goes on. Nothing here waits for the analysis.
 
-use super::shared::{Job, Moment, Published, Shared};
-use super::stats::bump;
+use super::counters::bump;
+use super::job::{Job, Moment};
+use super::shared::{Published, Shared};
 use crate::analysis::challenge::Report;
 use crate::analysis::engine::sampler::Grid;
 use crate::analysis::pixels::fingerprint::Fingerprint;
@@ -14,12 +15,12 @@ use gstreamer_video as gst_video;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// The latest time that is taken for one (292 years): whoever adds to it need not fear an overflow.
+/// The latest time that is taken for one (292 years): adding to it cannot overflow.
 const LATEST: u64 = u64::MAX / 2;
 
 /// The streaming thread's own state.
 #[derive(Debug)]
-pub struct Tap {
+pub struct StreamingProbe {
     shared: Arc<Shared>,
     info: Option<VideoInfo>,
     grid: Grid,
@@ -35,7 +36,7 @@ pub struct Tap {
 
 /// What the element should do besides passing the buffer on.
 #[derive(Debug, Default)]
-pub struct Tapped {
+pub struct Passed {
     /// A frame to be analysed.
     pub job: Option<Job>,
     /// Say once that interlaced video is not analysed.
@@ -46,7 +47,7 @@ pub struct Tapped {
     pub overdue: Option<Report>,
 }
 
-impl Tap {
+impl StreamingProbe {
     pub fn new(shared: Arc<Shared>) -> Self {
         Self {
             shared,
@@ -76,8 +77,8 @@ impl Tap {
         &mut self,
         buffer: &gst::Buffer,
         segment: Option<&gst::FormattedSegment<gst::ClockTime>>,
-    ) -> Tapped {
-        let mut tapped = Tapped::default();
+    ) -> Passed {
+        let mut passed = Passed::default();
         let shared = &self.shared;
         bump(&shared.counters.seen);
         self.now = None;
@@ -86,11 +87,11 @@ impl Tap {
             self.grid = Grid::default();
             self.expected = 0;
         }
-        let Some(info) = &self.info else { return tapped };
+        let Some(info) = &self.info else { return passed };
         if view::is_interlaced(info) {
             bump(&shared.counters.interlaced);
-            tapped.interlaced = !std::mem::replace(&mut self.warned_interlaced, true);
-            return tapped;
+            passed.interlaced = !std::mem::replace(&mut self.warned_interlaced, true);
+            return passed;
         }
         let frame_ns = match (info.fps().numer(), info.fps().denom()) {
             (n, d) if n > 0 && d > 0 => Some(1_000_000_000 * d as u64 / n as u64),
@@ -101,19 +102,19 @@ impl Tap {
             (None, Some(_)) => self.expected,
             (None, None) => {
                 bump(&shared.counters.timeless);
-                tapped.timeless = !std::mem::replace(&mut self.warned_timeless, true);
-                return tapped;
+                passed.timeless = !std::mem::replace(&mut self.warned_timeless, true);
+                return passed;
             }
         };
         self.now = Some(pts);
         self.expected = pts.saturating_add(frame_ns.unwrap_or_default());
-        tapped.overdue = shared.challenges.pass(pts);
+        passed.overdue = shared.challenges.pass(pts);
         let print = VideoFrameRef::from_buffer_ref_readable(buffer, info)
             .ok()
             .and_then(|frame| view::with_view(&frame, Fingerprint::of).ok());
         let Some(print) = print else {
             bump(&shared.counters.unreadable);
-            return tapped;
+            return passed;
         };
         shared.push_print((pts, print));
         if self.grid.hit(pts, shared.interval.load(Ordering::Relaxed)) {
@@ -126,9 +127,9 @@ impl Tap {
             };
             // A copy of the header: the pixels are shared, and whoever wants to write on them gets a copy.
             let job = Job { buffer: buffer.copy(), info: info.clone(), moment, epoch: self.epoch };
-            tapped.job = Some(job);
+            passed.job = Some(job);
         }
-        tapped
+        passed
     }
 
     /// Attaches the newest verdict, and the boxes as regions of interest.

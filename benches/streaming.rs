@@ -1,7 +1,7 @@
 //! What `deepfakedetect` costs the streaming thread for each buffer in `mode=live`, with one face in the picture:
 //! buffers that pass, buffers that are sampled, and the same pads around `identity`; and what it allocates.
 //!
-//! `cargo bench --bench tap`. Needs ONNX Runtime (`make models`); prints numbers and asserts nothing.
+//! `cargo bench --bench streaming`. Needs ONNX Runtime (`make models`); prints numbers and asserts nothing.
 
 #![allow(unsafe_code, clippy::unwrap_used, clippy::expect_used)]
 
@@ -32,7 +32,7 @@ mod allocations {
     }
 
     fn bump() {
-        // Fails while a thread ends; such allocations are nobody's.
+        // Fails while a thread ends; such allocations are not counted.
         let _ = COUNT.try_with(|c| c.set(c.get() + 1));
     }
 
@@ -242,7 +242,7 @@ fn attach_alone() {
     costs.print("attaching the metadata alone");
 }
 
-/// Where the rest goes: reading the picture, when it lies in a cache and when it does not.
+/// Where the rest goes: reading the picture, when it is in a cache and when it is not.
 fn fingerprint_alone(pictures: &[gst::Buffer], info: &gst_video::VideoInfo) {
     use gstdeepfake::analysis::pixels::fingerprint::Fingerprint;
     use gstdeepfake::analysis::pixels::frame::{Colour, FrameView, PixelFormat, Plane};

@@ -1,4 +1,5 @@
-//! What an element does with a report: messages on the bus, and an end of the stream where the policy says so.
+//! The messages about a report: what is known of the source, an alert where the policy is violated, and an error where
+//! the policy ends the stream.
 
 use super::policy::{OnViolation, Policy, PolicyError};
 use super::report::SourceReport;
@@ -14,42 +15,16 @@ use std::sync::Arc;
 /// Sources whose violation is remembered.
 const MAX_STANDING: usize = 64;
 
-/// The properties that every element with a monitor has: `policy`, `probe-environment`, `probe-controls` and `session-id`.
-pub fn properties() -> [glib::ParamSpec; 4] {
-    [
-        glib::ParamSpecString::builder("policy")
-            .nick("Policy")
-            .blurb("TOML file of welcome and unwelcome sources; unset: an alert for virtual cameras")
-            .mutable_ready()
-            .build(),
-        glib::ParamSpecBoolean::builder("probe-environment")
-            .nick("Look at the machine")
-            .blurb("Also look at kernel modules, firmware and container marks of this machine")
-            .mutable_ready()
-            .build(),
-        glib::ParamSpecBoolean::builder("probe-controls")
-            .nick("Move the controls")
-            .blurb("Move exposure, gain, brightness or focus of a V4L2 camera and see whether the pictures answer; visible for up to 40 s")
-            .mutable_ready()
-            .build(),
-        glib::ParamSpecString::builder("session-id")
-            .nick("Session")
-            .blurb("The application's name for the call, carried by every message")
-            .mutable_playing()
-            .build(),
-    ]
-}
-
 /// See the module. Belongs to the monitor's thread.
 #[derive(Debug)]
-pub struct Teller {
+pub struct Messages {
     element: glib::WeakRef<gst::Element>,
     policy: Arc<Policy>,
     /// Elements of the pipeline about which an alert stands.
     standing: BTreeSet<String>,
 }
 
-impl Teller {
+impl Messages {
     /// Reads the policy; an error is what the element should fail to start with.
     pub fn new(element: &gst::Element, policy: Option<&Path>) -> Result<Self, gst::ErrorMessage> {
         let read = policy.map_or_else(Policy::built_in, Policy::load);
@@ -63,7 +38,7 @@ impl Teller {
 
     /// Posts what the report says; `raised` is called with an alert before it is posted, `done` after it.
     /// Returns whether the policy ends the stream.
-    pub fn tell(
+    pub fn post(
         &mut self,
         report: &SourceReport,
         header: Header,
@@ -72,8 +47,8 @@ impl Teller {
     ) -> bool {
         let Some(element) = self.element.upgrade() else { return false };
         // Fails without a bus, which is the application's choice.
-        let post = |message: DeepfakeMessage| drop(element.post_message(message.to_gst(&element)));
-        post(ProvenanceMessage::new(header.clone(), report.clone()).into());
+        let send = |message: DeepfakeMessage| drop(element.post_message(message.to_gst(&element)));
+        send(ProvenanceMessage::new(header.clone(), report.clone()).into());
         let name = &report.identity.element;
         let was = self.standing.contains(name);
         let kind = match (&report.violation, was) {
@@ -92,7 +67,7 @@ impl Teller {
         let why = report.violation.as_deref().unwrap_or("the policy is met again");
         let text = format!("{name} ({}): {why}", report.class);
         let alert = alert(kind, report, &text, &header);
-        post(AlertMessage::new(header.clone(), alert.clone()).into());
+        send(AlertMessage::new(header.clone(), alert.clone()).into());
         done(&alert);
         let block = kind == AlertKind::Raised && self.policy.on_violation == OnViolation::Block;
         if block {

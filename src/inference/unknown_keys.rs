@@ -1,8 +1,9 @@
-//! Keys of a manifest's `[[model]]` that nobody reads: a misspelt `min-face` would else be one that is not set, silently.
+//! Keys of a manifest's `[[model]]` that have no meaning: a misspelt `min-face` would otherwise be ignored in silence.
 //!
 //! An entry whose role is that of a later version may have any.
 
-use super::manifest::{ModelEntry, Role};
+use super::model_entry::ModelEntry;
+use super::role::Role;
 use super::tensors::{Preprocessing, TensorSpec};
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor, value::Error};
 
@@ -11,7 +12,7 @@ const OTHERS: [&str; 4] = ["source", "origin", "anchor_grids", "keypoints"];
 const OTHERS_OF_TENSORS: [&str; 1] = ["source"];
 
 /// What is wrong with the keys of `entry`, which was read from `raw`, if anything is.
-pub(super) fn unknown(entry: &ModelEntry, raw: &toml::Table) -> Option<String> {
+pub(super) fn find(entry: &ModelEntry, raw: &toml::Table) -> Option<String> {
     if matches!(entry.role, Role::Other(_)) {
         return None;
     }
