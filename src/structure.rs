@@ -4,6 +4,8 @@
 //! Reading trusts nothing: a structure may come from another plugin, another version, or a mistake.
 
 use crate::analysis::evidence::Evidence;
+use crate::analysis::judgement::decision::Decision;
+use crate::analysis::judgement::fusion::Posterior;
 use crate::analysis::judgement::verdict::{Condition, SCHEMA_VERSION, State, TrackVerdict, Verdict};
 use crate::analysis::pixels::rect::NormRect;
 use crate::analysis::source::provenance::{Class, Source};
@@ -114,8 +116,39 @@ pub(crate) fn read_evidence(s: &gst::StructureRef, name: &'static str) -> Result
     })
 }
 
+/// Names of the fields of a [`Posterior`], in its order.
+const PROBABILITIES: [&str; 5] = [
+    "probability",
+    "probability-presentation",
+    "probability-replay",
+    "probability-forgery",
+    "probability-injection",
+];
+
+pub(crate) fn write_posterior(s: &mut gst::StructureRef, p: &Posterior) {
+    let values = [p.attack, p.presentation, p.replay, p.forgery, p.injection];
+    for (name, value) in PROBABILITIES.into_iter().zip(values) {
+        s.set(name, value);
+    }
+}
+
+/// Zeros where a writer that knew of no probabilities wrote.
+pub(crate) fn read_posterior(s: &gst::StructureRef) -> Result<Posterior, Error> {
+    if !s.has_field(PROBABILITIES[0]) {
+        return Ok(Posterior::default());
+    }
+    let [attack, presentation, replay, forgery, injection] = PROBABILITIES.map(|name| field(s, name));
+    Ok(Posterior {
+        attack: attack?,
+        presentation: presentation?,
+        replay: replay?,
+        forgery: forgery?,
+        injection: injection?,
+    })
+}
+
 fn track_structure(t: &TrackVerdict) -> gst::Structure {
-    gst::Structure::builder("track")
+    let mut s = gst::Structure::builder("track")
         .field("track-id", t.track_id)
         .field("x", t.rect.x)
         .field("y", t.rect.y)
@@ -126,7 +159,9 @@ fn track_structure(t: &TrackVerdict) -> gst::Structure {
         .field("risk", t.risk)
         .field("statistic", t.statistic)
         .field("evidence", evidence_array(&t.evidence))
-        .build()
+        .build();
+    write_posterior(&mut s, &t.posterior);
+    s
 }
 
 fn read_track(value: &glib::SendValue) -> Result<TrackVerdict, Error> {
@@ -138,6 +173,7 @@ fn read_track(value: &glib::SendValue) -> Result<TrackVerdict, Error> {
         condition: named(s, "condition", Condition::from_name)?,
         risk: field(s, "risk")?,
         statistic: field(s, "statistic")?,
+        posterior: read_posterior(s)?,
         evidence: read_evidence(s, "evidence")?,
     })
 }
@@ -151,6 +187,8 @@ pub(crate) fn write_verdict(s: &mut gst::StructureRef, verdict: &Verdict) {
     s.set("condition", verdict.condition.name());
     s.set("risk", verdict.risk);
     s.set("alert", verdict.alert);
+    write_posterior(s, &verdict.posterior);
+    s.set("decision", verdict.decision.name());
     s.set("tracks", gst::Array::new(verdict.tracks.iter().map(track_structure)));
     s.set("stream-evidence", evidence_array(&verdict.stream_evidence));
     // Left out while nobody has looked.
@@ -183,6 +221,12 @@ pub(crate) fn read_verdict(s: &gst::StructureRef) -> Result<Verdict, Error> {
         alert: field(s, "alert")?,
         tracks: array(s, "tracks", read_track)?,
         stream_evidence: read_evidence(s, "stream-evidence")?,
+        posterior: read_posterior(s)?,
+        decision: if s.has_field("decision") {
+            named(s, "decision", Decision::from_name)?
+        } else {
+            Decision::default()
+        },
         source: if s.has_field("source-class") { Some(read_source(s)?) } else { None },
     })
 }

@@ -177,6 +177,7 @@ impl Rig {
             chain: Profile::Balanced.chain(4, 16.0),
             mean_time_between_false_alerts: 100.0,
             calibration: Arc::new(Calibration::parse(&text).unwrap()),
+            decisions: Default::default(),
             ignored: Ignored::parse(ignored, scene.networks()).unwrap(),
         };
         let mut engine = Engine::new(scene.clone(), config, Some([0; BLENDSHAPE_POINTS]));

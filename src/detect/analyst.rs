@@ -106,6 +106,9 @@ impl Analyst {
                 self.publisher.alert(alert, job.moment);
             }
             self.epoch = job.epoch;
+            if self.shared.new_session.swap(false, Ordering::AcqRel) {
+                self.engine.begin_session();
+            }
             if let Some(recorder) = self.publisher.recorder() {
                 recorder.begin_epoch();
             }
@@ -116,6 +119,7 @@ impl Analyst {
             bump(&self.shared.counters.failed);
             return Ok(());
         };
+        self.engine.set_challenges(self.shared.challenges.results());
         self.engine.set_source(self.shared.source.load().as_deref().cloned());
         let mut watch = StopWatch::start();
         let outcome =
@@ -140,6 +144,7 @@ impl Analyst {
         let outcome = outcome?;
         self.shared.timings.add(&laps);
         self.shared.scores.add(&outcome.scores);
+        self.shared.standing.store(Arc::new(outcome.standing));
         self.governor.charge(cost);
         let wanted = self.shared.challenges.interval(self.profile.rates().interval(outcome.phase));
         // A budget in wall time would make the result depend on the machine's load: sync mode has none.
@@ -160,6 +165,7 @@ impl Analyst {
             self.publisher.alert(alert, job.moment);
         }
         self.publisher.verdict(&outcome.verdict, job.moment);
+        self.publisher.decision(&outcome.verdict, job.moment);
         let faces = (!outcome.duplicate).then_some(outcome.samples.as_slice());
         let seen = Frame { epoch: job.epoch, pts: job.moment.pts, faces };
         let pace = self.governor.interval(CHALLENGE_INTERVAL, budget);

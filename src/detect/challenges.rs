@@ -3,7 +3,7 @@
 //!
 //! All times are the stream's: without buffers no deadline passes, and a stopped stream has none.
 
-use crate::analysis::challenge::{Controller, Draws, Frame, Reason, Refusal, Report, Request};
+use crate::analysis::challenge::{Controller, Draws, Frame, Reason, Refusal, Report, Request, State};
 use crate::analysis::engine::sampler::CHALLENGE_INTERVAL;
 use crate::lock::lock;
 use std::sync::Mutex;
@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Stands for "no time".
 const NONE: u64 = u64::MAX;
+/// Results of challenges that are remembered.
+const MOST_RESULTS: usize = 16;
 
 /// The controller, and what the streaming thread must know of it without its lock.
 #[derive(Debug)]
@@ -22,6 +24,8 @@ pub struct Challenges {
     now: AtomicU64,
     /// Distance of two buffers by the caps, ns.
     frame: AtomicU64,
+    /// Whether the session's challenges were passed, the newest last.
+    results: Mutex<Vec<bool>>,
 }
 
 impl Default for Challenges {
@@ -31,6 +35,7 @@ impl Default for Challenges {
             due: AtomicU64::new(NONE),
             now: AtomicU64::new(NONE),
             frame: AtomicU64::new(0),
+            results: Mutex::default(),
         }
     }
 }
@@ -44,13 +49,35 @@ impl Challenges {
         result
     }
 
+    /// Notes how a challenge has ended. One that was cancelled or could not be judged is no pass.
+    fn ended(&self, report: Option<Report>) -> Option<Report> {
+        if let Some(report) = &report {
+            let mut results = lock(&self.results);
+            if results.len() == MOST_RESULTS {
+                results.remove(0);
+            }
+            results.push(report.state == State::Passed);
+        }
+        report
+    }
+
+    /// Whether the session's challenges were passed, the newest last; of the last 16.
+    pub fn results(&self) -> Vec<bool> {
+        lock(&self.results).clone()
+    }
+
+    /// Another session begins.
+    pub fn forget_results(&self) {
+        lock(&self.results).clear();
+    }
+
     /// A buffer passes; the result of a challenge that nobody has judged in time. Locks only then.
     pub fn pass(&self, pts: u64) -> Option<Report> {
         self.now.store(pts, Ordering::Release);
         if pts <= self.due.load(Ordering::Acquire) {
             return None;
         }
-        self.with(|controller| controller.overdue(pts))
+        self.ended(self.with(|controller| controller.overdue(pts)))
     }
 
     /// The stream's frame rate, as far as the caps tell.
@@ -61,10 +88,10 @@ impl Challenges {
     /// A frame was analysed; `pace` is the least distance of two that the budget allows. The result that it brings.
     pub fn observe(&self, frame: &Frame<'_>, pace: u64) -> Option<Report> {
         let pace = pace.max(self.frame.load(Ordering::Acquire));
-        self.with(|controller| {
+        self.ended(self.with(|controller| {
             controller.set_pace(pace);
             controller.observe(frame)
-        })
+        }))
     }
 
     /// The distance between two analysed frames: `wanted`, or closer while a challenge is open.
@@ -85,12 +112,12 @@ impl Challenges {
 
     /// Ends what is open, for a reason that is not in the pictures.
     pub fn cancel(&self, why: Reason) -> Option<Report> {
-        self.with(|controller| controller.cancel(why))
+        self.ended(self.with(|controller| controller.cancel(why)))
     }
 
     /// What is open is void: only `epoch` will count.
     pub fn void(&self, epoch: u64, why: Reason) -> Option<Report> {
         self.now.store(NONE, Ordering::Release);
-        self.with(|controller| controller.void(epoch, why))
+        self.ended(self.with(|controller| controller.void(epoch, why)))
     }
 }

@@ -61,6 +61,18 @@ impl Detect {
         None
     }
 
+    /// Another person: the next buffer begins a new epoch and a new session.
+    pub(super) fn begin_session(&self) {
+        if let Some(shared) = self.shared() {
+            shared.new_session.store(true, Ordering::Release);
+            shared.standing.store(Default::default());
+        }
+        self.begin_epoch("reset");
+        if let Some(shared) = self.shared() {
+            shared.challenges.forget_results();
+        }
+    }
+
     /// The next buffer begins a new epoch.
     pub(super) fn begin_epoch(&self, why: &str) {
         if let Some(shared) = self.shared() {

@@ -35,12 +35,12 @@ impl ObjectImpl for Detect {
                 .class_handler(|values| {
                     let element = values.first().and_then(|v| v.get::<super::Detect>().ok());
                     if let Some(element) = element {
-                        element.imp().begin_epoch("reset");
+                        element.imp().begin_session();
                     }
                     None
                 })
                 .build();
-            vec![challenge_requests::signal(), reset]
+            vec![challenge_requests::signal(), decide_signal(), reset]
         });
         &SIGNALS
     }
@@ -153,4 +153,17 @@ impl BaseTransformImpl for Detect {
         };
         self.process(buffer).map(GenerateOutputSuccess::Buffer)
     }
+}
+
+/// The action signal `decide`: what the session would end in now, as a structure with the fields of `deepfake-decision`.
+fn decide_signal() -> glib::subclass::Signal {
+    glib::subclass::Signal::builder("decide")
+        .return_type::<gst::Structure>()
+        .action()
+        .class_handler(|values| {
+            let element = values.first().and_then(|v| v.get::<super::Detect>().ok());
+            let publisher = element.and_then(|element| element.imp().publisher());
+            Some(publisher.map(|p| gst::Structure::from(&p.decide())).to_value())
+        })
+        .build()
 }

@@ -10,6 +10,7 @@ use crate::analysis::engine::profile::Profile;
 use crate::analysis::evidence::calibration::{BUILT_IN, Calibration};
 use crate::analysis::face::models::MeshKind;
 use crate::analysis::networks::models::NetworkModels as _;
+use crate::analysis::source::provenance::Class;
 use crate::evidence::account::{CalibrationUsed, Ran, Threshold};
 use crate::inference::{self, Digest, ErrorKind, FaceModelSet, Wanted};
 use gst::prelude::*;
@@ -21,6 +22,9 @@ use std::sync::Arc;
 impl Detect {
     /// Loads what the settings ask for.
     pub(super) fn load(&self, settings: &Settings) -> Result<(FaceModelSet, EngineConfig), StartError> {
+        if !settings.require_source.is_empty() && Class::from_name(&settings.require_source).is_none() {
+            return Err(StartError::Source(settings.require_source.clone()));
+        }
         let profile = Profile::from(settings.profile);
         let chain = profile.chain(settings.max_faces as usize, settings.min_face_size as f32);
         let calibration = Calibration::built_in().map_err(|e| StartError::Calibration(e.to_string()))?;
@@ -59,7 +63,8 @@ impl Detect {
         }
         let config = EngineConfig {
             chain,
-            mean_time_between_false_alerts: settings.mtbfa,
+            mean_time_between_false_alerts: settings.mtbfa(),
+            decisions: settings.operating_point(),
             calibration: Arc::new(calibration),
             ignored: Ignored::parse(&settings.ignore_signals, models.networks())?,
         };
@@ -90,7 +95,7 @@ pub fn ran(shared: &Shared, settings: &Settings, loaded: Option<&(FaceModelSet, 
         plugin: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned(),
         threshold: Threshold {
             nats: shared.threshold,
-            mean_time_between_false_alerts: settings.mtbfa,
+            mean_time_between_false_alerts: settings.mtbfa(),
             hypotheses: loaded.map_or(0, |(models, config)| config.hypotheses(models.networks())),
         },
         models: models.into_iter().map(|(name, digest)| (name, digest.to_string())).collect(),
@@ -137,6 +142,8 @@ pub enum StartError {
     Inference(inference::Error),
     #[error("{0}")]
     Calibration(String),
+    #[error("require-source: there is no class `{0}`; there are {names}", names = Class::ALL.iter().map(|c| c.name()).collect::<Vec<_>>().join(", "))]
+    Source(String),
     #[error("ignore-signals: {0}")]
     Ignored(#[from] UnknownSignal),
 }
@@ -148,7 +155,9 @@ impl StartError {
         let error = match &self {
             Self::Inference(error) => error,
             Self::Calibration(_) => return gst::error_msg!(gst::LibraryError::Init, ("{text}")),
-            Self::Ignored(_) => return gst::error_msg!(gst::LibraryError::Settings, ("{text}")),
+            Self::Ignored(_) | Self::Source(_) => {
+                return gst::error_msg!(gst::LibraryError::Settings, ("{text}"));
+            }
         };
         let detail = error.detail();
         match error.kind() {

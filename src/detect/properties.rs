@@ -1,9 +1,9 @@
 //! The properties of `deepfakedetect`: their descriptions, and how values come in and go out.
 
 use super::settings::{
-    DEFAULT_EVIDENCE_SECONDS, DEFAULT_MAX_FACES, DEFAULT_MIN_FACE_SIZE, DEFAULT_MTBFA,
-    DEFAULT_REPORT_INTERVAL, MAX_EVIDENCE_SECONDS, MAX_MAX_FACES, Mode, OnError, ProfileSetting,
-    ProviderSetting, Settings,
+    DEFAULT_ATTACK_PRIOR, DEFAULT_EVIDENCE_SECONDS, DEFAULT_MAX_FACES, DEFAULT_MIN_FACE_SIZE,
+    DEFAULT_MIN_GOOD_FACE, DEFAULT_REPORT_INTERVAL, MAX_EVIDENCE_SECONDS, MAX_MAX_FACES, Mode, OnError,
+    ProfileSetting, ProviderSetting, Purpose, Settings,
 };
 use crate::provenance;
 use glib::{ParamSpec, Value};
@@ -100,7 +100,42 @@ pub fn all() -> Vec<ParamSpec> {
             .blurb("Hours of genuine video of one stream per false alert: sets the alert threshold")
             .minimum(0.01)
             .maximum(1e6)
-            .default_value(DEFAULT_MTBFA)
+            .default_value(Purpose::Call.mtbfa())
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default::<Purpose>("purpose", Purpose::default())
+            .nick("Purpose")
+            .blurb("Presets of mean-time-between-false-alerts, max-false-refer, max-false-reject and session-length; what is set by itself goes first")
+            .mutable_ready()
+            .build(),
+        share("max-false-refer", "Most false refers", "Share of genuine sessions that may be referred to a person", Purpose::Call.max_false_refer()),
+        share("max-false-reject", "Most false rejects", "Share of genuine sessions that may be rejected", Purpose::Call.max_false_reject()),
+        glib::ParamSpecDouble::builder("session-length")
+            .nick("Session length")
+            .blurb("Expected seconds of a session; a longer one is held to its own length")
+            .minimum(1.0)
+            .maximum(86_400.0)
+            .default_value(Purpose::Call.session_length())
+            .mutable_ready()
+            .build(),
+        share("attack-prior", "Attack prior", "Probability that a session is an attack, before anything is seen", DEFAULT_ATTACK_PRIOR),
+        glib::ParamSpecDouble::builder("min-good-face")
+            .nick("Least good face")
+            .blurb("Seconds of a face good enough to judge, below which no session is accepted")
+            .minimum(0.5)
+            .maximum(3600.0)
+            .default_value(DEFAULT_MIN_GOOD_FACE)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecUInt::builder("require-challenges")
+            .nick("Required challenges")
+            .blurb("So many of the last challenges must be passed, all of them, or the session is referred; 0 asks for none")
+            .maximum(16)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecString::builder("require-source")
+            .nick("Required source")
+            .blurb("Class of source (physical, network, ...) without which the session is referred; unset: any")
             .mutable_ready()
             .build(),
         glib::ParamSpecUInt64::builder("report-interval")
@@ -155,6 +190,18 @@ pub fn all() -> Vec<ParamSpec> {
     ]
 }
 
+/// A share of sessions, above 0 and below 1.
+fn share(name: &'static str, nick: &'static str, blurb: &'static str, default: f64) -> ParamSpec {
+    glib::ParamSpecDouble::builder(name)
+        .nick(nick)
+        .blurb(blurb)
+        .minimum(1e-6)
+        .maximum(0.5)
+        .default_value(default)
+        .mutable_ready()
+        .build()
+}
+
 fn path(value: &Value) -> Option<PathBuf> {
     value.get::<Option<String>>().ok().flatten().filter(|s| !s.is_empty()).map(PathBuf::from)
 }
@@ -194,7 +241,17 @@ pub fn set(settings: &mut Settings, name: &str, value: &Value) {
         "provider" => take(&mut settings.provider, value),
         "device-id" => take(&mut settings.device_id, value),
         "allow-fallback" => take(&mut settings.allow_fallback, value),
-        "mean-time-between-false-alerts" => take(&mut settings.mtbfa, value),
+        "mean-time-between-false-alerts" => settings.mtbfa = value.get().ok(),
+        "purpose" => take(&mut settings.purpose, value),
+        "max-false-refer" => settings.max_false_refer = value.get().ok(),
+        "max-false-reject" => settings.max_false_reject = value.get().ok(),
+        "session-length" => settings.session_length = value.get().ok(),
+        "attack-prior" => take(&mut settings.attack_prior, value),
+        "min-good-face" => take(&mut settings.min_good_face, value),
+        "require-challenges" => take(&mut settings.require_challenges, value),
+        "require-source" => {
+            settings.require_source = value.get::<Option<String>>().ok().flatten().unwrap_or_default()
+        }
         "report-interval" => take(&mut settings.report_interval, value),
         "session-id" => {
             settings.session_id = value.get::<Option<String>>().ok().flatten().unwrap_or_default()
@@ -228,7 +285,15 @@ pub fn get(settings: &Settings, name: &str) -> Option<Value> {
         "provider" => settings.provider.to_value(),
         "device-id" => settings.device_id.to_value(),
         "allow-fallback" => settings.allow_fallback.to_value(),
-        "mean-time-between-false-alerts" => settings.mtbfa.to_value(),
+        "mean-time-between-false-alerts" => settings.mtbfa().to_value(),
+        "purpose" => settings.purpose.to_value(),
+        "max-false-refer" => settings.operating_point().max_false_refer.to_value(),
+        "max-false-reject" => settings.operating_point().max_false_reject.to_value(),
+        "session-length" => settings.operating_point().session_length.to_value(),
+        "attack-prior" => settings.attack_prior.to_value(),
+        "min-good-face" => settings.min_good_face.to_value(),
+        "require-challenges" => settings.require_challenges.to_value(),
+        "require-source" => settings.operating_point().require_source.to_value(),
         "report-interval" => settings.report_interval.to_value(),
         "session-id" => settings.session_id.to_value(),
         "on-error" => settings.on_error.to_value(),

@@ -4,10 +4,11 @@ use super::evidence_writer::Recorder;
 use super::job::Moment;
 use super::shared::Shared;
 use crate::analysis::challenge::Report;
+use crate::analysis::judgement::decision::Decision;
 use crate::analysis::judgement::verdict::{Alert, AlertKind, Condition, State, Verdict};
 use crate::evidence::chain::Ground;
 use crate::message::{
-    AlertMessage, ChallengeMessage, DeepfakeMessage, Header, SummaryMessage, VerdictMessage,
+    AlertMessage, ChallengeMessage, DecisionMessage, DeepfakeMessage, Header, SummaryMessage, VerdictMessage,
 };
 use gst::prelude::*;
 use gstreamer as gst;
@@ -41,12 +42,21 @@ pub struct Publisher {
     tally: Arc<Mutex<Tally>>,
     /// State, condition, alert and PTS of the verdict that was posted last.
     posted: Option<(State, Condition, bool, u64)>,
+    /// The decision that was posted last.
+    decided: Decision,
     recorder: Option<Arc<Recorder>>,
 }
 
 impl Publisher {
     pub fn new(element: &gst::Element, shared: Arc<Shared>, recorder: Option<Arc<Recorder>>) -> Self {
-        Self { element: element.downgrade(), shared, tally: Arc::default(), posted: None, recorder }
+        Self {
+            element: element.downgrade(),
+            shared,
+            tally: Arc::default(),
+            posted: None,
+            decided: Decision::default(),
+            recorder,
+        }
     }
 
     fn header(&self, moment: Moment) -> Header {
@@ -138,6 +148,23 @@ impl Publisher {
         }
     }
 
+    /// What the session would end in now, as a message that is not posted.
+    pub fn decide(&self) -> DecisionMessage {
+        let last = self.tally.lock().unwrap_or_else(PoisonError::into_inner).last_moment;
+        let epoch = self.shared.epoch.load(Ordering::Acquire);
+        DecisionMessage::new(Header { epoch, ..self.header(last) }, self.shared.decide(), false)
+    }
+
+    /// What the session would end in has changed: posted with its reasons.
+    pub fn decision(&mut self, verdict: &Verdict, moment: Moment) {
+        if verdict.decision != self.decided {
+            self.decided = verdict.decision;
+            let header = Header { epoch: verdict.epoch, ..self.header(moment) };
+            let message = DecisionMessage::new(header, self.shared.decide(), false);
+            self.post(&DeepfakeMessage::Decision(message));
+        }
+    }
+
     fn count(&self, verdict: &Verdict, moment: Moment) {
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
         let before = tally.state;
@@ -152,7 +179,7 @@ impl Publisher {
         tally.worst_risk = tally.worst_risk.max(verdict.risk);
     }
 
-    /// Posts the summary of everything so far.
+    /// Posts what the session ended in, and the summary of everything so far.
     pub fn summary(&self) {
         let tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let counters = &self.shared.counters;
@@ -161,6 +188,10 @@ impl Publisher {
             timestamp: tally.last,
             ..self.header(tally.last_moment)
         };
+        let ruling = self.shared.decide();
+        let (decision, probability) = (ruling.decision, ruling.posterior.attack);
+        let decided = DecisionMessage::new(header.clone(), ruling, true);
+        self.post(&DeepfakeMessage::Decision(decided));
         let mut frames_skipped = counters.skipped();
         let unfinished = counters.unfinished();
         if unfinished > 0 {
@@ -178,6 +209,8 @@ impl Publisher {
             worst_state: tally.worst_state,
             worst_risk: tally.worst_risk,
             state: tally.state,
+            decision,
+            probability,
             time_in_state: tally.time_in_state,
             challenges: tally.challenges,
         };

@@ -1,6 +1,7 @@
 //! What the user set, and the defaults.
 
 use crate::analysis::engine::profile::Profile;
+use crate::analysis::judgement::decision::OperatingPoint;
 use crate::inference::Provider;
 use std::path::PathBuf;
 
@@ -56,7 +57,8 @@ pub enum OnError {
 pub const DEFAULT_MAX_FACES: u32 = 2;
 pub const MAX_MAX_FACES: u32 = 16;
 pub const DEFAULT_MIN_FACE_SIZE: u32 = 40;
-pub const DEFAULT_MTBFA: f64 = 100.0;
+pub const DEFAULT_ATTACK_PRIOR: f64 = 0.001;
+pub const DEFAULT_MIN_GOOD_FACE: f64 = 5.0;
 pub const DEFAULT_REPORT_INTERVAL: u64 = 1_000_000_000;
 pub const DEFAULT_EVIDENCE_SECONDS: u32 = 30;
 pub const MAX_EVIDENCE_SECONDS: u32 = 600;
@@ -84,8 +86,21 @@ pub struct Settings {
     pub provider: ProviderSetting,
     pub device_id: u32,
     pub allow_fallback: bool,
+    /// Which presets hold where nothing else is set.
+    pub purpose: Purpose,
     /// Hours.
-    pub mtbfa: f64,
+    pub mtbfa: Option<f64>,
+    /// Shares of genuine sessions.
+    pub max_false_refer: Option<f64>,
+    pub max_false_reject: Option<f64>,
+    /// Seconds.
+    pub session_length: Option<f64>,
+    pub attack_prior: f64,
+    /// Seconds.
+    pub min_good_face: f64,
+    pub require_challenges: u32,
+    /// Name of a class; empty: any.
+    pub require_source: String,
     /// Nanoseconds; 0 = only on change.
     pub report_interval: u64,
     pub session_id: String,
@@ -120,7 +135,15 @@ impl Default for Settings {
             provider: ProviderSetting::Auto,
             device_id: 0,
             allow_fallback: false,
-            mtbfa: DEFAULT_MTBFA,
+            purpose: Purpose::default(),
+            mtbfa: None,
+            max_false_refer: None,
+            max_false_reject: None,
+            session_length: None,
+            attack_prior: DEFAULT_ATTACK_PRIOR,
+            min_good_face: DEFAULT_MIN_GOOD_FACE,
+            require_challenges: 0,
+            require_source: String::new(),
             report_interval: DEFAULT_REPORT_INTERVAL,
             session_id: String::new(),
             on_error: OnError::default(),
@@ -141,9 +164,74 @@ impl Settings {
         self.extra_models.split(':').filter(|p| !p.is_empty()).map(PathBuf::from).collect()
     }
 
+    /// Mean time between false alerts, hours: what was set, or the purpose's.
+    pub fn mtbfa(&self) -> f64 {
+        self.mtbfa.unwrap_or(self.purpose.mtbfa())
+    }
+
+    /// How sessions are decided: what was set, or the purpose's.
+    pub fn operating_point(&self) -> OperatingPoint {
+        OperatingPoint {
+            max_false_refer: self.max_false_refer.unwrap_or(self.purpose.max_false_refer()),
+            max_false_reject: self.max_false_reject.unwrap_or(self.purpose.max_false_reject()),
+            session_length: self.session_length.unwrap_or(self.purpose.session_length()),
+            attack_prior: self.attack_prior,
+            min_good_face: self.min_good_face,
+            require_challenges: self.require_challenges,
+            require_source: Some(self.require_source.clone()).filter(|s| !s.is_empty()),
+        }
+    }
+
     /// The names in `skip_models`. Empty ones name nothing.
     pub fn skipped_models(&self) -> Vec<String> {
         self.skip_models.split(',').map(str::trim).filter(|n| !n.is_empty()).map(Into::into).collect()
+    }
+}
+
+/// What the element is used for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstDeepfakeDetectPurpose")]
+pub enum Purpose {
+    #[default]
+    #[enum_value(name = "Calls that are watched all day: few false alerts", nick = "call")]
+    Call,
+    #[enum_value(name = "Video KYC: sessions of a minute that end in a decision", nick = "kyc")]
+    Kyc,
+    #[enum_value(
+        name = "Recordings that a person looks at anyway: rather a suspicion too many",
+        nick = "forensic"
+    )]
+    Forensic,
+}
+
+impl Purpose {
+    /// Mean time between false alerts, hours.
+    pub const fn mtbfa(self) -> f64 {
+        match self {
+            Self::Call => 100.0,
+            Self::Kyc | Self::Forensic => 10.0,
+        }
+    }
+    /// Share of genuine sessions that may be referred.
+    pub const fn max_false_refer(self) -> f64 {
+        match self {
+            Self::Call | Self::Kyc => 0.05,
+            Self::Forensic => 0.2,
+        }
+    }
+    /// Share of genuine sessions that may be rejected.
+    pub const fn max_false_reject(self) -> f64 {
+        match self {
+            Self::Call | Self::Kyc => 0.001,
+            Self::Forensic => 0.01,
+        }
+    }
+    /// Expected length of a session, seconds.
+    pub const fn session_length(self) -> f64 {
+        match self {
+            Self::Call => 600.0,
+            Self::Kyc | Self::Forensic => 60.0,
+        }
     }
 }
 

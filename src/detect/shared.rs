@@ -6,6 +6,7 @@ use super::job::Job;
 use super::mailbox::Mailbox;
 use super::scores::Scores;
 use super::settings::Settings;
+use crate::analysis::judgement::decision::{Ruling, Standing, decide};
 use crate::analysis::judgement::verdict::{Condition, Verdict};
 use crate::analysis::pixels::fingerprint::Print;
 use crate::analysis::source::provenance::Source;
@@ -72,6 +73,10 @@ pub struct Shared {
     /// What is known of the stream's source.
     pub source: ArcSwapOption<Source>,
     pub challenges: Challenges,
+    /// What the session amounts to, with the newest analysed frame.
+    pub standing: ArcSwap<Standing>,
+    /// Set by the application: another session begins with the next epoch.
+    pub new_session: AtomicBool,
     pub counters: Counters,
     pub timings: Timings,
     pub scores: Scores,
@@ -102,6 +107,8 @@ impl Shared {
             blocked: AtomicBool::new(false),
             source: ArcSwapOption::empty(),
             challenges: Challenges::default(),
+            standing: ArcSwap::from_pointee(Standing::default()),
+            new_session: AtomicBool::new(false),
             counters: Counters::default(),
             timings: Timings::default(),
             scores: Scores::default(),
@@ -113,6 +120,13 @@ impl Shared {
             settings: Mutex::new(settings),
             publishing: Mutex::new(()),
         }
+    }
+
+    /// What the session would end in now.
+    pub fn decide(&self) -> Ruling {
+        let standing =
+            Standing { challenges: self.challenges.results(), ..self.standing.load().as_ref().clone() };
+        decide(&standing, &self.settings().operating_point())
     }
 
     /// The settings in force.

@@ -1,10 +1,11 @@
 //! What the elements post on the bus, as types: `deepfake-verdict`, `deepfake-alert`,
-//! `deepfake-evidence`, `deepfake-provenance`, `deepfake-challenge` and `deepfake-summary`.
+//! `deepfake-evidence`, `deepfake-provenance`, `deepfake-challenge`, `deepfake-decision` and `deepfake-summary`.
 //!
 //! An application calls [`parse`] on every bus message. `docs/metadata.md` describes the fields.
 
 mod alert;
 mod challenge;
+mod decision;
 mod evidence;
 mod header;
 mod provenance;
@@ -14,6 +15,7 @@ mod verdict;
 pub use crate::structure::Error;
 pub use alert::{ALERT, AlertMessage};
 pub use challenge::{CHALLENGE, ChallengeMessage};
+pub use decision::{DECISION, DecisionMessage};
 pub use evidence::{EVIDENCE, EvidenceMessage};
 pub use header::Header;
 pub use provenance::{PROVENANCE, ProvenanceMessage};
@@ -41,6 +43,8 @@ pub enum DeepfakeMessage {
     Challenge(ChallengeMessage),
     #[serde(rename = "deepfake-evidence")]
     Evidence(EvidenceMessage),
+    #[serde(rename = "deepfake-decision")]
+    Decision(DecisionMessage),
 }
 
 impl DeepfakeMessage {
@@ -52,6 +56,7 @@ impl DeepfakeMessage {
             Self::Provenance(m) => &m.header,
             Self::Challenge(m) => &m.header,
             Self::Evidence(m) => &m.header,
+            Self::Decision(m) => &m.header,
         }
     }
 
@@ -64,6 +69,7 @@ impl DeepfakeMessage {
             Self::Provenance(m) => gst::Structure::from(m),
             Self::Challenge(m) => gst::Structure::from(m),
             Self::Evidence(m) => gst::Structure::from(m),
+            Self::Decision(m) => gst::Structure::from(m),
         };
         gst::message::Element::builder(structure).src(src).build()
     }
@@ -87,7 +93,8 @@ into_message!(
     Summary(SummaryMessage),
     Provenance(ProvenanceMessage),
     Challenge(ChallengeMessage),
-    Evidence(EvidenceMessage)
+    Evidence(EvidenceMessage),
+    Decision(DecisionMessage)
 );
 
 /// Reads a bus message: `None` if it is not one of this plugin's (or of a kind this version does not know),
@@ -102,6 +109,7 @@ pub fn parse(message: &gst::MessageRef) -> Option<Result<DeepfakeMessage, Error>
         PROVENANCE => ProvenanceMessage::try_from(structure).map(Into::into),
         CHALLENGE => ChallengeMessage::try_from(structure).map(Into::into),
         EVIDENCE => EvidenceMessage::try_from(structure).map(Into::into),
+        DECISION => DecisionMessage::try_from(structure).map(Into::into),
         _ => return None,
     })
 }

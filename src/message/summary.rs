@@ -1,6 +1,7 @@
 //! `deepfake-summary`: the counts of a whole stream, at its end.
 
 use super::header::{Header, read_header, with_header};
+use crate::analysis::judgement::decision::Decision;
 use crate::analysis::judgement::verdict::State;
 use crate::structure::{Error, NONE, field, named, time};
 use gstreamer as gst;
@@ -34,6 +35,11 @@ pub struct SummaryMessage {
     pub worst_risk: f64,
     /// At the end.
     pub state: State,
+    /// What the session ended in, and the probability of an attack then, 0..1.
+    #[serde(default)]
+    pub decision: Decision,
+    #[serde(default)]
+    pub probability: f64,
     /// Stream time spent in each state, ns.
     pub time_in_state: BTreeMap<State, u64>,
     /// How many challenges were `issued`, `passed`, `failed`, ...; empty where there were none.
@@ -70,6 +76,8 @@ impl From<&SummaryMessage> for gst::Structure {
         s.set("worst-state", m.worst_state.name());
         s.set("worst-risk", m.worst_risk);
         s.set("state", m.state.name());
+        s.set("decision", m.decision.name());
+        s.set("probability", m.probability);
         s.set("time-in-state", times);
         if !m.challenges.is_empty() {
             let mut challenges = gst::Structure::new_empty("challenges");
@@ -122,6 +130,12 @@ impl TryFrom<&gst::StructureRef> for SummaryMessage {
             worst_state: named(s, "worst-state", State::from_name)?,
             worst_risk: field(s, "worst-risk")?,
             state: named(s, "state", State::from_name)?,
+            decision: if s.has_field("decision") {
+                named(s, "decision", Decision::from_name)?
+            } else {
+                Decision::default()
+            },
+            probability: if s.has_field("probability") { field(s, "probability")? } else { 0.0 },
             time_in_state: times
                 .iter()
                 .map(|(name, value)| Ok((state(name.as_str())?, number(value, "time-in-state")?)))

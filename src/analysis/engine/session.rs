@@ -1,16 +1,12 @@
 //! One session, from the first frame to its decision: how much was seen, and the most that ever spoke for an attack.
 
 use super::watch::{LONGEST_STEP, Watch};
-use crate::analysis::challenge::{Report, State};
 use crate::analysis::evidence::{Evidence, seconds};
 use crate::analysis::judgement::alert::Judge;
-use crate::analysis::judgement::decision::{OperatingPoint, Ruling, Standing, decide};
+use crate::analysis::judgement::decision::Standing;
 use crate::analysis::judgement::fusion::{Fusion, Posterior};
 use crate::analysis::judgement::verdict::Condition;
 use crate::analysis::source::provenance::Source;
-
-/// Results of challenges that are remembered.
-const MOST_CHALLENGES: usize = 16;
 
 /// What one face, or the stream, amounts to.
 #[derive(Clone, Debug)]
@@ -37,7 +33,6 @@ pub(super) struct Session {
     good_seconds: f64,
     change: f64,
     alerted: bool,
-    challenges: Vec<bool>,
     /// The worst of the faces that are gone.
     gone: Option<Subject>,
 }
@@ -52,7 +47,6 @@ impl Session {
             good_seconds: 0.0,
             change: 0.0,
             alerted: false,
-            challenges: Vec::new(),
             gone: None,
         }
     }
@@ -84,17 +78,6 @@ impl Session {
         self.newest = None;
     }
 
-    /// A challenge has ended. One that could not be judged is no pass.
-    pub fn challenge(&mut self, report: &Report) {
-        let ended = !matches!(report.state, State::Issued | State::Refused);
-        if ended {
-            if self.challenges.len() == MOST_CHALLENGES {
-                self.challenges.remove(0);
-            }
-            self.challenges.push(report.state == State::Passed);
-        }
-    }
-
     /// A face is gone: the worst one still has a part in the decision.
     pub fn leave(&mut self, judge: &Judge, stream: &Judge, evidence: &[Evidence]) {
         let subject = subject(judge, Some(stream), evidence);
@@ -104,22 +87,22 @@ impl Session {
         }
     }
 
-    /// What the session would end in now.
-    pub fn decide<'a>(
+    /// What the session amounts to now. Results of challenges are not in it: whoever draws them knows them.
+    pub fn standing<'a>(
         &self,
         faces: impl Iterator<Item = &'a Watch>,
         stream: &Judge,
         source: Option<&Source>,
-        point: &OperatingPoint,
-    ) -> Ruling {
+        prior: f64,
+    ) -> Standing {
         let here = faces.map(|w| subject(&w.judge, Some(stream), &w.verdict.evidence));
         let all = here.chain(self.gone.clone()).chain([subject(stream, None, &[])]);
         let worst = all.reduce(|a, b| if b.statistic() > a.statistic() { b } else { a });
         let (fused, posterior, evidence) = worst.map_or_else(
             || (0.0, Posterior::default(), Vec::new()),
-            |w| (w.statistic(), w.fusion.posterior(point.attack_prior, w.beside.as_ref()), w.evidence),
+            |w| (w.statistic(), w.fusion.posterior(prior, w.beside.as_ref()), w.evidence),
         );
-        let standing = Standing {
+        Standing {
             seconds: self.seconds,
             face_seconds: self.face_seconds,
             good_seconds: self.good_seconds,
@@ -128,11 +111,10 @@ impl Session {
             posterior,
             hypotheses: self.hypotheses,
             alerted: self.alerted,
-            challenges: self.challenges.clone(),
+            challenges: Vec::new(),
             source: source.map(|s| s.class.name().to_owned()),
             evidence,
-        };
-        decide(&standing, point)
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::analysis::face::chain::{Chain, ChainError, Face};
 use crate::analysis::face::meter::{Meter, Stage};
 use crate::analysis::face::models::BLENDSHAPE_POINTS;
 use crate::analysis::judgement::alert::Judge;
-use crate::analysis::judgement::decision::Ruling;
+use crate::analysis::judgement::decision::{Standing, decide};
 use crate::analysis::judgement::step::{Said, Step};
 use crate::analysis::judgement::verdict::{Alert, Condition, SCHEMA_VERSION, State, TrackVerdict, Verdict};
 use crate::analysis::networks::crop::FaceBox;
@@ -33,6 +33,8 @@ const PROVENANCE: &str = "provenance";
 #[derive(Clone, Debug)]
 pub struct Outcome {
     pub verdict: Arc<Verdict>,
+    /// What the session amounts to with this frame.
+    pub standing: Standing,
     pub alerts: Vec<Alert>,
     /// How densely the stream should be sampled from now on.
     pub phase: Phase,
@@ -79,6 +81,7 @@ pub struct Engine<M> {
     untold: Vec<Alert>,
     entries: Option<Vec<Entry>>,
     session: Session,
+    challenges: Vec<bool>,
 }
 
 impl<M: NetworkModels> Engine<M> {
@@ -105,6 +108,7 @@ impl<M: NetworkModels> Engine<M> {
             untold: Vec::new(),
             entries: None,
             session,
+            challenges: Vec::new(),
         }
     }
 
@@ -134,9 +138,17 @@ impl<M: NetworkModels> Engine<M> {
         self.source = source;
     }
 
-    /// What the session would end in now. It goes on over epochs, until [`Engine::begin_session`].
-    pub fn decide(&self) -> Ruling {
-        self.session.decide(self.watches.values(), &self.stream, self.source.as_ref(), &self.config.decisions)
+    /// What the session amounts to now, for [`decide`]. It goes on over epochs, until [`Engine::begin_session`].
+    pub fn standing(&self) -> Standing {
+        let prior = self.config.decisions.attack_prior;
+        let standing =
+            self.session.standing(self.watches.values(), &self.stream, self.source.as_ref(), prior);
+        Standing { challenges: self.challenges.clone(), ..standing }
+    }
+
+    /// How the session's challenges have ended so far, the newest last: whether each was passed.
+    pub fn set_challenges(&mut self, passed: Vec<bool>) {
+        self.challenges = passed;
     }
 
     /// Another session begins: nothing of the old one has a part in its decision.
@@ -229,7 +241,8 @@ impl<M: NetworkModels> Engine<M> {
             self.watches.values_mut().filter(|w| w.last < pts).for_each(Watch::interrupt);
         }
         self.session.frame(pts, self.watches.values().filter(|w| w.last == pts && !duplicate), &self.stream);
-        let verdict = Arc::new(self.verdict(pts, stream_evidence));
+        let standing = self.standing();
+        let verdict = Arc::new(self.verdict(pts, stream_evidence, &standing));
         if let Some(entries) = &mut self.entries {
             entries.push(Entry::Frame(Frame::of(&verdict, duplicate)));
         }
@@ -242,13 +255,12 @@ impl<M: NetworkModels> Engine<M> {
             Phase::Patrol
         };
         let alerts = std::mem::take(&mut self.untold);
-        Ok(Outcome { verdict, alerts, phase, duplicate, scores, samples })
+        Ok(Outcome { verdict, standing, alerts, phase, duplicate, scores, samples })
     }
 
     /// A challenge was passed or failed: from the next frame on the face's evidence tells of it. It moves the face's sums
     /// only if the calibration says what such a result is worth.
     pub fn note_challenge(&mut self, report: &Report) {
-        self.session.challenge(report);
         if report.epoch == self.epoch
             && let Some(watch) = self.watches.get_mut(&report.track_id)
         {
@@ -356,7 +368,7 @@ impl<M: NetworkModels> Engine<M> {
         Ok(())
     }
 
-    fn verdict(&self, pts: u64, stream_evidence: Vec<Evidence>) -> Verdict {
+    fn verdict(&self, pts: u64, stream_evidence: Vec<Evidence>, standing: &Standing) -> Verdict {
         // A face that is away for a moment keeps its evidence, but there is nothing of it to show; nor is there of one that
         // came in a frame that failed.
         let here = |w: &&Watch| w.last == pts && w.verdict.condition != Condition::NotAnalysed;
@@ -379,7 +391,7 @@ impl<M: NetworkModels> Engine<M> {
         } else {
             Condition::Analysed
         };
-        let ruling = self.decide();
+        let ruling = decide(standing, &self.config.decisions);
         Verdict {
             schema_version: SCHEMA_VERSION,
             epoch: self.epoch,
