@@ -8,12 +8,15 @@ use gst::prelude::*;
 use gst_check::Harness;
 use gst_video::VideoRegionOfInterestMeta;
 use gstdeepfake::analysis::evidence::Evidence;
+use gstdeepfake::analysis::judgement::decision::{Decision, Ruling};
+use gstdeepfake::analysis::judgement::fusion::Posterior;
 use gstdeepfake::analysis::judgement::verdict::{
     Alert, AlertKind, Condition, SCHEMA_VERSION, State, TrackVerdict, Verdict,
 };
 use gstdeepfake::analysis::pixels::rect::NormRect;
 use gstdeepfake::message::{
-    self, AlertMessage, DeepfakeMessage, EvidenceMessage, Header, SummaryMessage, VerdictMessage,
+    self, AlertMessage, DecisionMessage, DeepfakeMessage, EvidenceMessage, Header, SummaryMessage,
+    VerdictMessage,
 };
 use gstdeepfake::meta::{self, Error, Prepared};
 use gstreamer as gst;
@@ -40,6 +43,7 @@ fn sample() -> Verdict {
         condition: Condition::Analysed,
         risk: 0.6,
         statistic: 3.5,
+        posterior: Posterior { attack: 0.2, forgery: 0.2, ..Posterior::default() },
         evidence: evidence.to_vec(),
     };
     Verdict {
@@ -206,16 +210,23 @@ fn evidence() -> impl Strategy<Value = Vec<Evidence>> {
     )
 }
 
+fn posterior() -> impl Strategy<Value = Posterior> {
+    prop::array::uniform5(0.0..1.0f64).prop_map(|[attack, presentation, replay, forgery, injection]| {
+        Posterior { attack, presentation, replay, forgery, injection }
+    })
+}
+
 fn track() -> impl Strategy<Value = TrackVerdict> {
     let numbers = prop::array::uniform6(-2.0..2.0f64);
-    (any::<u32>(), numbers, names(State::ALL), names(Condition::ALL), evidence()).prop_map(
-        |(track_id, [x, y, w, h, risk, statistic], state, condition, evidence)| TrackVerdict {
+    (any::<u32>(), numbers, names(State::ALL), names(Condition::ALL), posterior(), evidence()).prop_map(
+        |(track_id, [x, y, w, h, risk, statistic], state, condition, posterior, evidence)| TrackVerdict {
             track_id,
             rect: NormRect { x, y, w, h },
             state,
             condition,
             risk,
             statistic,
+            posterior,
             evidence,
         },
     )
@@ -226,9 +237,10 @@ prop_compose! {
         epoch in any::<u64>(), analysed_pts in prop::option::of(time()), state in names(State::ALL),
         condition in names(Condition::ALL), risk in 0.0..1.0f64, alert in any::<bool>(),
         tracks in prop::collection::vec(track(), 0..4), stream_evidence in evidence(),
+        posterior in posterior(), decision in names(Decision::ALL),
     ) -> Verdict {
         Verdict {
-            epoch, analysed_pts, state, condition, risk, alert, tracks, stream_evidence,
+            epoch, analysed_pts, state, condition, risk, alert, tracks, stream_evidence, posterior, decision,
             ..Verdict::not_analysed(0)
         }
     }
@@ -269,12 +281,25 @@ fn messages() -> impl Strategy<Value = DeepfakeMessage> {
         (s.frames_skipped, s.time_in_state) = (skipped, times);
         (s.worst_state, s.first_alert_pts, s.duration) = (state, first, first);
         (s.alerts, s.worst_risk) = (2, 0.75);
+        (s.decision, s.probability) = (Decision::Refer, 0.25);
         s.into()
     });
     let kept = (header(), names(AlertKind::ALL), text(), any::<u64>(), text());
     let kept =
         kept.prop_map(|(h, kind, b, line, digest)| EvidenceMessage::new(h, kind, b, (line, digest)).into());
-    prop_oneof![verdicts, alerts, summaries, kept]
+    let reasons = prop::collection::vec(text(), 0..3);
+    let ruling = (names(Decision::ALL), posterior(), -9.0..9.0f64, 0.0..90.0f64, reasons, text());
+    let ruling = ruling.prop_map(|(decision, posterior, statistic, good_seconds, reasons, needed)| Ruling {
+        decision,
+        posterior,
+        statistic,
+        good_seconds,
+        reasons,
+        needed,
+    });
+    let decisions = (header(), ruling, any::<bool>());
+    let decisions = decisions.prop_map(|(h, ruling, ended)| DecisionMessage::new(h, ruling, ended).into());
+    prop_oneof![verdicts, alerts, summaries, kept, decisions]
 }
 
 const FIELDS: [&str; 6] = ["track-id", "x", "risk", "state", "evidence", "signal"];

@@ -57,8 +57,10 @@ impl Collector {
                 kept.provider = m.header.provider.clone();
             }
             // That a recording comes from a file is known; nobody is asked anything, and where bundles lie is for those who asked for them.
-            DeepfakeMessage::Provenance(_) | DeepfakeMessage::Challenge(_) | DeepfakeMessage::Evidence(_) => {
-            }
+            DeepfakeMessage::Provenance(_)
+            | DeepfakeMessage::Challenge(_)
+            | DeepfakeMessage::Evidence(_)
+            | DeepfakeMessage::Decision(_) => {}
         }
     }
 

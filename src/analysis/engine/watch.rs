@@ -226,7 +226,9 @@ mod tests {
         let face = Face { track_id: 3, mesh: place(100.0), ..Face::default() };
         let ignored = Ignored::default();
         let (kind, calibration, ignored) = (MeshKind::V2, &calibration, &ignored);
-        let scene = Scene { pts: 1, size: (640.0, 480.0), kind, calibration, ignored, epoch: 1 };
+        let stream = &Fusion::default();
+        let size = (640.0, 480.0);
+        let scene = Scene { pts: 1, size, kind, calibration, ignored, epoch: 1, prior: 0.001, stream };
         watch.judge(&face, &scene, &mut None, &mut None);
         assert!(!watch.has_moved(&place(105.0)) && watch.has_moved(&place(115.0)));
         assert!(watch.has_moved(&place(f32::NAN)), "a mesh of no numbers is no face in its place");
@@ -267,7 +269,8 @@ mod tests {
             for pts in [100_000_000, 200_000_000, 300_000_000] {
                 let (kind, calibration) = (MeshKind::V2, &calibration);
                 let ignored = &ignored;
-                let scene = Scene { pts, size: (640.0, 480.0), kind, calibration, ignored, epoch: 1 };
+                let (size, stream) = ((640.0, 480.0), &Fusion::default());
+                let scene = Scene { pts, size, kind, calibration, ignored, epoch: 1, prior: 0.001, stream };
                 watch.judge(&face, &scene, &mut None, &mut None);
             }
             let note = watch.verdict.evidence.iter().find(|e| e.signal == "challenge-blink").cloned();

@@ -89,6 +89,7 @@ fn files(arguments: &Trace) -> Result<usize, Box<dyn Error>> {
         chain,
         mean_time_between_false_alerts: 100.0,
         calibration: Arc::new(calibration),
+        decisions: Default::default(),
         ignored: Default::default(),
     };
     let mut out: Box<dyn Write> = match &arguments.out {
