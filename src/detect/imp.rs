@@ -20,7 +20,7 @@ use crate::analysis::face::chain::ChainError;
 use crate::analysis::face::models::MeshKind;
 use crate::analysis::judgement::verdict::{Alert, Condition, Verdict};
 use crate::analysis::networks::models::NetworkModels as _;
-use crate::evidence::account::{CalibrationUsed, Ran, Threshold};
+use crate::evidence::alert_report::{CalibrationUsed, RunInfo, Threshold};
 use crate::formats::FORMATS;
 use crate::inference::{self, Digest, ErrorKind, FaceModelSet, Wanted};
 use crate::lock::lock;
@@ -564,9 +564,9 @@ fn candidate_dirs() -> Vec<PathBuf> {
 }
 
 /// What evidence says of this run.
-fn ran(shared: &Shared, settings: &Settings, loaded: Option<&(FaceModelSet, EngineConfig)>) -> Ran {
+fn ran(shared: &Shared, settings: &Settings, loaded: Option<&(FaceModelSet, EngineConfig)>) -> RunInfo {
     let models = loaded.map(|(models, _)| models.digests()).unwrap_or_default();
-    Ran {
+    RunInfo {
         plugin: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned(),
         threshold: Threshold {
             nats: shared.threshold,

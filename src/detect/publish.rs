@@ -5,7 +5,7 @@ use super::evidence::Recorder;
 use super::shared::{Moment, Shared};
 use crate::analysis::challenge::Report;
 use crate::analysis::judgement::verdict::{Alert, AlertKind, Condition, State, Verdict};
-use crate::evidence::chain::Ground;
+use crate::evidence::hash_chain::Ground;
 use crate::message::{
     AlertMessage, ChallengeMessage, DeepfakeMessage, Header, SummaryMessage, VerdictMessage,
 };
