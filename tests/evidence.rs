@@ -9,7 +9,7 @@ mod common;
 use common::{Rig, element, init, stat};
 use gst::prelude::*;
 use gstdeepfake::analysis::judgement::verdict::AlertKind;
-use gstdeepfake::evidence::account::Account;
+use gstdeepfake::evidence::alert_report::AlertReport;
 use gstdeepfake::evidence::verify::{examine, verify};
 use gstdeepfake::message::{DeepfakeMessage, EvidenceMessage};
 use gstreamer as gst;
@@ -91,9 +91,12 @@ fn an_alert_leaves_a_bundle_that_replays_to_it() {
     assert!(bundle.starts_with(dir.path()));
     assert_eq!(files(bundle), ["evidence.json", "traces.jsonl", "traces.png"], "no picture but the plot");
     let text = fs::read_to_string(bundle.join("evidence.json")).unwrap();
-    let account: Account = serde_json::from_str(&text).unwrap();
-    assert_eq!(account.alert, alert.alert);
-    assert_eq!((account.running_time, account.session_id.as_str()), (alert.header.running_time, "call 7"));
+    let alert_report: AlertReport = serde_json::from_str(&text).unwrap();
+    assert_eq!(alert_report.alert, alert.alert);
+    assert_eq!(
+        (alert_report.running_time, alert_report.session_id.as_str()),
+        (alert.header.running_time, "call 7")
+    );
     let own: Vec<String> = rig
         .element
         .list_properties()
@@ -102,13 +105,13 @@ fn an_alert_leaves_a_bundle_that_replays_to_it() {
         .map(|s| s.name().to_owned())
         .collect();
     assert!(
-        own.len() > 20 && own.iter().all(|name| account.config.contains_key(name)),
+        own.len() > 20 && own.iter().all(|name| alert_report.config.contains_key(name)),
         "{:?}",
-        account.config
+        alert_report.config
     );
-    assert_eq!(account.config["mode"], "sync");
-    assert!(!account.ran.models.is_empty() && account.ran.models.values().all(|d| d.len() == 64));
-    let moments = account.timeline.as_array().unwrap();
+    assert_eq!(alert_report.config["mode"], "sync");
+    assert!(!alert_report.ran.models.is_empty() && alert_report.ran.models.values().all(|d| d.len() == 64));
+    let moments = alert_report.timeline.as_array().unwrap();
     let spans = |i: usize| moments[i]["pts"].as_u64().unwrap();
     let (first, last) = (spans(0), spans(moments.len() - 1));
     assert_eq!(last, alert.alert.pts);
@@ -195,9 +198,11 @@ fn a_restart_and_a_new_epoch_go_on_with_the_chain() {
     assert_eq!(kinds, [AlertKind::Raised, AlertKind::Cleared, AlertKind::Raised]);
     assert_eq!(told[1].bundle, "");
     let examined = examine(Path::new(&told[2].bundle));
-    let account = examined.account.unwrap();
+    let alert_report = examined.alert_report.unwrap();
     let epochs = |m: &serde_json::Value| m["frame"]["epoch"].as_u64();
-    assert!(account.timeline.as_array().unwrap().iter().all(|m| epochs(m) == Some(account.alert.epoch)));
+    assert!(
+        alert_report.timeline.as_array().unwrap().iter().all(|m| epochs(m) == Some(alert_report.alert.epoch))
+    );
     drop(first);
     let mut second = rig(dir.path(), &[("session-id", "call 8")]).unwrap();
     freeze(&mut second, false);

@@ -2,8 +2,8 @@
 #![no_main]
 
 use gstdeepfake::analysis::bundle::replay;
-use gstdeepfake::evidence::account::read_traces;
-use gstdeepfake::evidence::chain::{Chain, open};
+use gstdeepfake::evidence::hash_chain::{Chain, open};
+use gstdeepfake::evidence::traces::read_traces;
 use libfuzzer_sys::fuzz_target;
 use std::path::Path;
 

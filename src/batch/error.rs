@@ -12,13 +12,13 @@ pub enum Error {
     #[error("{path}, line {line}: {message}")]
     Manifest { path: PathBuf, line: u64, message: String },
     #[error(transparent)]
-    Results(#[from] super::lines::LinesError),
+    Results(#[from] super::json_lines::LinesError),
     #[error("{0} has results already; go on with --resume, or name another file")]
     Exists(PathBuf),
     #[error("the analysis does not start: {0}")]
     Analysis(String),
     #[error("the report cannot be made: {0}")]
-    Report(#[from] crate::report::Error),
+    Report(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("results cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
     #[error("interrupted")]

@@ -1,70 +1,18 @@
 //! From what a user names to recordings: files, folders, manifests, URIs.
 
+use super::display_names::without_password;
 use super::error::Error;
+use super::item::{Item, Source};
 use super::manifest;
-use super::record::Label;
-use super::shown::{is_uri, shown};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What counts as a video file in a folder. A file that is named itself may be called anything.
 const VIDEOS: [&str; 19] = [
     "3gp", "avi", "flv", "h264", "h265", "ivf", "m2ts", "m4v", "mjpeg", "mkv", "mov", "mp4", "mpeg", "mpg",
     "mts", "ogv", "ts", "webm", "wmv",
 ];
-
-/// Where a recording is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Source {
-    // A path may be any bytes, JSON's texts may not.
-    #[serde(with = "bytes")]
-    File(PathBuf),
-    Uri(String),
-}
-
-impl Source {
-    /// A URI, or a path relative to `folder`.
-    pub fn named(name: &OsStr, folder: &Path) -> Self {
-        match name.to_str().filter(|n| is_uri(n)) {
-            Some(uri) => Self::Uri(uri.into()),
-            None => Self::File(folder.join(name)),
-        }
-    }
-
-    /// Length of the file, if it is one.
-    pub fn bytes(&self) -> Option<u64> {
-        match self {
-            Self::File(path) => std::fs::metadata(path).ok().map(|m| m.len()),
-            Self::Uri(_) => None,
-        }
-    }
-}
-
-mod bytes {
-    use super::*;
-    use serde::{Deserializer, Serializer};
-
-    pub fn serialize<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
-        path.as_os_str().as_bytes().serialize(to)
-    }
-
-    pub fn deserialize<'d, D: Deserializer<'d>>(from: D) -> Result<PathBuf, D::Error> {
-        Ok(OsString::from_vec(Vec::deserialize(from)?).into())
-    }
-}
-
-/// A recording to scan.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Item {
-    /// For people and for the results.
-    pub name: String,
-    pub source: Source,
-    pub label: Option<Label>,
-}
 
 /// The recordings that `arguments` name, each once. A folder is walked (links to other folders are not followed), a
 /// `.csv` file is a manifest, and what has a scheme is a URI.
@@ -96,7 +44,7 @@ pub fn items(arguments: &[OsString]) -> Result<Vec<Item>, Error> {
 }
 
 fn item(source: Source, name: &str) -> Item {
-    Item { name: shown(name), source, label: None }
+    Item { name: without_password(name), source, label: None }
 }
 
 fn walk(folder: &Path) -> Vec<Item> {
@@ -118,6 +66,7 @@ fn walk(folder: &Path) -> Vec<Item> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::os::unix::ffi::OsStringExt;
 
     #[test]
     fn folders_are_walked_and_files_taken_as_they_are() {

@@ -3,10 +3,10 @@
 //! Columns by their names in the first line: `path` (or `file`), relative to the manifest; all others may be missing:
 //! `label`, `attack_type`, `pair_id`, `identity_group`, `source`, `onset_s` (or `onset`). Further columns are not read.
 
+use super::display_names::without_password;
 use super::error::Error;
-use super::inputs::{Item, Source};
+use super::item::{Item, Source};
 use super::record::Label;
-use super::shown::shown;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -69,7 +69,7 @@ fn parse(text: impl std::io::Read, folder: &Path) -> Result<Vec<Item>, Wrong> {
         };
         items.push(Item {
             source: Source::named(name.as_ref(), folder),
-            name: shown(name),
+            name: without_password(name),
             label: Some(label),
         });
     }

@@ -1,14 +1,14 @@
 //! Several recordings at a time.
 
-use super::inputs::Item;
-use super::play::Settings;
+use super::item::Item;
 use super::process::{Progress, each};
 use super::record::Outcome;
+use super::settings::Settings;
 use super::worker::Request;
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
 
-/// What is heard while a scan goes on; `index` is that of the item.
+/// What is reported while a scan goes on; `index` is that of the item.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// Seconds of its stream are done.
@@ -22,25 +22,25 @@ pub enum Event {
     },
 }
 
-/// Scans `items` in `jobs` processes, each started with `start` (see [`super::serve`]), and tells `hear` of it on this
-/// thread. Ends early when `stop` is set or `hear` gives an error; what is not done then is not told of.
+/// Scans `items` in `jobs` processes, each started with `start` (see [`super::serve`]), and calls `on_event` on this
+/// thread. Ends early when `stop` is set or `on_event` gives an error; what is not done then is not told of.
 ///
 /// # Errors
-/// The first error of `hear`.
+/// The first error of `on_event`.
 pub fn run<E>(
     items: &[Item],
     jobs: usize,
     start: &(dyn Fn() -> Command + Sync),
     settings: &Settings,
     stop: &AtomicBool,
-    hear: &mut dyn FnMut(Event) -> Result<(), E>,
+    on_event: &mut dyn FnMut(Event) -> Result<(), E>,
 ) -> Result<(), E> {
     let request = |index: usize| {
         // No index is asked for beyond the last.
         items.get(index).map(|item| Request::new(item, settings_of(item, settings)))
     };
     each(items.len(), jobs, start, &request, stop, &mut |progress: Progress<Outcome>| {
-        hear(match progress {
+        on_event(match progress {
             Progress::At { index, seconds } => Event::At { index, seconds },
             Progress::Done { index, result } => {
                 let outcome = result.unwrap_or_else(|reason| Outcome::Failed { reason });
@@ -54,7 +54,7 @@ pub fn run<E>(
 const URI_SECONDS: f64 = 60.0;
 
 fn settings_of(item: &Item, settings: &Settings) -> Settings {
-    let endless = matches!(item.source, super::inputs::Source::Uri(_));
+    let endless = matches!(item.source, super::item::Source::Uri(_));
     let seconds = settings.seconds.or(endless.then_some(URI_SECONDS));
     Settings { seconds, ..settings.clone() }
 }

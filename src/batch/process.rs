@@ -62,7 +62,7 @@ pub fn answer<Q: DeserializeOwned, A: Serialize>(
     Ok(())
 }
 
-/// What is heard while work goes on; `index` is that of the task.
+/// What is reported while work goes on; `index` is that of the task.
 #[derive(Clone, Debug)]
 pub enum Progress<A> {
     /// Seconds of its stream are done.
@@ -76,18 +76,18 @@ pub enum Progress<A> {
     },
 }
 
-/// Does `count` tasks in `jobs` processes, each started with `start` (see [`answer`]), and tells `hear` of it on this
-/// thread. Ends early when `stop` is set or `hear` gives an error; what is not done then is not told of.
+/// Does `count` tasks in `jobs` processes, each started with `start` (see [`answer`]), and calls `on_event` on this
+/// thread. Ends early when `stop` is set or `on_event` gives an error; what is not done then is not told of.
 ///
 /// # Errors
-/// The first error of `hear`.
+/// The first error of `on_event`.
 pub fn each<Q: Serialize, A: DeserializeOwned + Send + 'static, E>(
     count: usize,
     jobs: usize,
     start: &(dyn Fn() -> Command + Sync),
     request: &(dyn Fn(usize) -> Q + Sync),
     stop: &AtomicBool,
-    hear: &mut dyn FnMut(Progress<A>) -> Result<(), E>,
+    on_event: &mut dyn FnMut(Progress<A>) -> Result<(), E>,
 ) -> Result<(), E> {
     let next = AtomicUsize::new(0);
     // Set by an error: the threads look at one flag only.
@@ -114,11 +114,11 @@ pub fn each<Q: Serialize, A: DeserializeOwned + Send + 'static, E>(
             });
         }
         drop(sender);
-        // Goes on hearing after an error, so that nobody waits for room in the channel.
+        // Goes on reading after an error, so that nobody waits for room in the channel.
         let mut result = Ok(());
         for event in events {
             if result.is_ok() {
-                result = hear(event);
+                result = on_event(event);
                 halt.store(result.is_err(), Ordering::Relaxed);
             }
         }
@@ -167,7 +167,7 @@ impl<'a, A: DeserializeOwned + Send + 'static> Worker<'a, A> {
             let words = process.last_words();
             return Some(Err(format!("the scanning process does not listen: {e}{words}")));
         }
-        let mut heard = Instant::now();
+        let mut last_reply = Instant::now();
         loop {
             if stop.load(Ordering::Relaxed) {
                 return None;
@@ -182,7 +182,7 @@ impl<'a, A: DeserializeOwned + Send + 'static> Worker<'a, A> {
                     self.running = Some(process);
                     return Some(Err(reason));
                 }
-                Err(RecvTimeoutError::Timeout) if heard.elapsed() > SILENCE => {
+                Err(RecvTimeoutError::Timeout) if last_reply.elapsed() > SILENCE => {
                     return Some(Err(format!("the scan hangs: no sign for {} s", SILENCE.as_secs())));
                 }
                 Err(RecvTimeoutError::Timeout) => continue,
@@ -192,7 +192,7 @@ impl<'a, A: DeserializeOwned + Send + 'static> Worker<'a, A> {
                     return Some(Err(format!("decoding it crashed the scanning process ({how}){words}")));
                 }
             }
-            heard = Instant::now();
+            last_reply = Instant::now();
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What is kept of a recording: one line of the results.
 
-use super::play::Settings;
+use super::settings::Settings;
 use crate::analysis::judgement::verdict::{Condition, State};
 use crate::analysis::source::signed::Signed;
 use crate::provenance::recorded::SourceNote;

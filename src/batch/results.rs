@@ -1,7 +1,7 @@
 //! The results as they come: a line of JSON for every recording.
 
 use super::error::Error;
-use super::lines::{self, Line, Lines};
+use super::json_lines::{self, Line, Lines};
 use super::record::{Record, SCHEMA_VERSION};
 use std::path::Path;
 
@@ -49,7 +49,7 @@ impl Results {
 /// # Errors
 /// If it cannot be read or holds something else.
 pub fn read(path: &Path) -> Result<Vec<Record>, Error> {
-    Ok(lines::read(path)?)
+    Ok(json_lines::read(path)?)
 }
 
 #[cfg(test)]

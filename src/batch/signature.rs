@@ -1,7 +1,7 @@
 //! The signed history (C2PA) of a recording that is scanned.
 
-use super::play::Settings;
 use super::record::Scanned;
+use super::settings::Settings;
 use crate::analysis::source::provenance::Outcome;
 use crate::analysis::source::signed::judge;
 use crate::provenance::signed::{check_anchors, read};

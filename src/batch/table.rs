@@ -1,9 +1,9 @@
 //! What a person reads in the terminal.
 
-use super::evaluated::Comparison;
-use super::models::ModelEvaluation;
+use super::comparison::Comparison;
+use super::display_names::printable;
+use super::network_evaluation::ModelEvaluation;
 use super::record::{Ground, Outcome, Record};
-use super::shown::tame;
 use crate::analysis::judgement::verdict::State;
 use crate::evaluation::intervals::{Interval, Rate};
 use crate::evaluation::{Area, Evaluation, Pairs};
@@ -17,11 +17,11 @@ fn colour(c: AnsiColor) -> Style {
 
 /// One recording in one line.
 pub fn clip_line(record: &Record) -> String {
-    let name = tame(&record.clip);
+    let name = printable(&record.clip);
     match &record.outcome {
         Outcome::Failed { reason } => {
             let s = colour(AnsiColor::Red);
-            format!("{s}FAILED{s:#}  {name}: {}", tame(reason))
+            format!("{s}FAILED{s:#}  {name}: {}", printable(reason))
         }
         Outcome::Scanned(scan) | Outcome::Damaged(scan) => {
             let (style, word) = match (scan.alerted, scan.ground) {
@@ -35,10 +35,11 @@ pub fn clip_line(record: &Record) -> String {
             };
             let mut line = format!("{style}{word:12}{style:#} {name}  {:.1} nats", scan.score);
             if let Some(first) = scan.alerts.first() {
-                let _ = write!(line, ", at {:.1} s: {} ({})", first.at_s, first.signal, tame(&first.reason));
+                let _ =
+                    write!(line, ", at {:.1} s: {} ({})", first.at_s, first.signal, printable(&first.reason));
             }
             if let Some(note) = &scan.note {
-                let _ = write!(line, "; {}", tame(note));
+                let _ = write!(line, "; {}", printable(note));
             }
             line
         }
@@ -108,7 +109,7 @@ pub fn evaluation_table(e: &Evaluation) -> String {
                a: Option<Area>,
                apcer: Option<&Rate>,
                bpcer: Option<&Rate>| {
-        let mut cells = vec![tame(name).into_owned(), n_attack.to_string(), n_genuine.to_string()];
+        let mut cells = vec![printable(name).into_owned(), n_attack.to_string(), n_genuine.to_string()];
         cells.extend(area(a));
         cells.extend(rate(apcer));
         cells.extend(rate(bpcer));
@@ -178,7 +179,7 @@ pub fn models_table(models: &BTreeMap<String, ModelEvaluation>) -> String {
     let mut rows = vec![head.map(String::from).to_vec()];
     for (name, m) in models {
         let e = &m.evaluation;
-        let mut cells = vec![tame(name).into_owned(), e.n_attack.to_string(), e.n_genuine.to_string()];
+        let mut cells = vec![printable(name).into_owned(), e.n_attack.to_string(), e.n_genuine.to_string()];
         cells.extend(area(e.area));
         cells.extend(area(e.pairs.as_ref().and_then(|p| p.area)));
         let accuracy = |p: &Pairs| [format!("{:.3}", p.accuracy), within(p.accuracy_interval)];
@@ -203,7 +204,7 @@ pub fn comparison_table(c: &Comparison) -> String {
         let _ = writeln!(
             text,
             "  {}{is}: {what}, {:.1} to {:.1} nats",
-            tame(&f.clip),
+            printable(&f.clip),
             f.score_before,
             f.score_after
         );
@@ -224,7 +225,7 @@ pub fn comparison_table(c: &Comparison) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::evaluated::tests::record;
+    use crate::batch::evaluation::tests::record;
     use crate::batch::{clips, compare};
     use crate::evaluation::evaluate;
 

@@ -1,8 +1,9 @@
 //! One recording scanned by a process of its own; see [`super::process`].
 
-use super::inputs::{Item, Source};
-use super::play::{Settings, play};
+use super::item::{Item, Source};
 use super::process::answer;
+use super::scan::scan;
+use super::settings::Settings;
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, Write};
 
@@ -24,5 +25,5 @@ impl Request {
 /// # Errors
 /// If input or output break off.
 pub fn serve(input: impl BufRead, output: impl Write) -> std::io::Result<()> {
-    answer(input, output, &mut |r: Request, tell| play(&r.name, &r.source, &r.settings, tell))
+    answer(input, output, &mut |r: Request, tell| scan(&r.name, &r.source, &r.settings, tell))
 }

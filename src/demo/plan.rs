@@ -1,6 +1,6 @@
 //! Which clips are judged: the genuine recordings of a folder, and the attacks made from each.
 
-use super::Error;
+use super::error::Error;
 use crate::detect::Mode;
 use crate::recorded::Reader;
 use crate::redteam;

@@ -1,6 +1,6 @@
 //! One clip through a real pipeline: decoded, judged, drawn on, and written to an annotated file.
 
-use super::Error;
+use super::error::Error;
 use super::plan::Case;
 use crate::detect::Mode;
 use crate::message::{self, DeepfakeMessage};

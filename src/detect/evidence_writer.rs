@@ -13,9 +13,10 @@ use super::thumbnails::Thumbnails;
 use crate::analysis::bundle::{Entry, History};
 use crate::analysis::judgement::verdict::{Alert, AlertKind, Verdict};
 use crate::analysis::pixels::frame::FrameView;
-use crate::evidence::account::Ran;
-use crate::evidence::bundle::{self, Case, Written};
-use crate::evidence::chain::Ground;
+use crate::evidence::alert_report::RunInfo;
+use crate::evidence::bundle::{self, Written};
+use crate::evidence::case::Case;
+use crate::evidence::hash_chain::Ground;
 use crate::evidence::{self, Error};
 use crate::lock::lock;
 use crate::message::{DeepfakeMessage, EvidenceMessage, Header};
@@ -51,7 +52,7 @@ struct Known {
 #[derive(Debug)]
 pub struct Recorder {
     writer: BundleWriter,
-    ran: Arc<Ran>,
+    ran: Arc<RunInfo>,
     config: BTreeMap<String, Value>,
     history: Mutex<History>,
     thumbnails: Option<Mutex<Thumbnails>>,
@@ -74,7 +75,7 @@ impl EvidenceWriter {
         element: &gst::Element,
         settings: &Settings,
         shared: &Arc<Shared>,
-        ran: Ran,
+        ran: RunInfo,
     ) -> Result<Option<Self>, gst::ErrorMessage> {
         let Some(dir) = settings.evidence_dir.clone() else { return Ok(None) };
         evidence::bundle::prepare(&dir).map_err(|e| {

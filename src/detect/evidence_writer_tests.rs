@@ -1,5 +1,5 @@
 use super::*;
-use crate::evidence::made;
+use crate::evidence::test_cases;
 use crate::evidence::verify::verify;
 use std::sync::atomic::Ordering;
 
@@ -12,8 +12,9 @@ fn a_full_queue_drops_counts_and_warns() {
     let dir = tempfile::tempdir().unwrap();
     let settings = Settings { evidence_dir: Some(dir.path().to_path_buf()), ..Settings::default() };
     let shared = Arc::new(Shared::new(settings.clone(), 1));
-    let case = made::case("call");
-    let writer = EvidenceWriter::start(&element, &settings, &shared, Ran::clone(&case.ran)).unwrap().unwrap();
+    let case = test_cases::case("call");
+    let writer =
+        EvidenceWriter::start(&element, &settings, &shared, RunInfo::clone(&case.ran)).unwrap().unwrap();
     let recorder = writer.recorder();
     // Whoever holds the log's lock keeps the thread waiting.
     let log = std::fs::File::open(dir.path().join(evidence::LOG)).unwrap();

@@ -11,7 +11,7 @@ use crate::analysis::evidence::calibration::{BUILT_IN, Calibration};
 use crate::analysis::face::models::MeshKind;
 use crate::analysis::networks::models::NetworkModels as _;
 use crate::analysis::source::provenance::Class;
-use crate::evidence::account::{CalibrationUsed, Ran, Threshold};
+use crate::evidence::alert_report::{CalibrationUsed, RunInfo, Threshold};
 use crate::inference::{self, Digest, ErrorKind, FaceModelSet, Wanted};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -89,9 +89,9 @@ pub fn note(shared: &mut Shared, models: &FaceModelSet, config: &EngineConfig) {
 }
 
 /// What evidence says of this run.
-pub fn ran(shared: &Shared, settings: &Settings, loaded: Option<&(FaceModelSet, EngineConfig)>) -> Ran {
+pub fn ran(shared: &Shared, settings: &Settings, loaded: Option<&(FaceModelSet, EngineConfig)>) -> RunInfo {
     let models = loaded.map(|(models, _)| models.digests()).unwrap_or_default();
-    Ran {
+    RunInfo {
         plugin: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned(),
         threshold: Threshold {
             nats: shared.threshold,

@@ -6,7 +6,7 @@ use super::shared::Shared;
 use crate::analysis::challenge::Report;
 use crate::analysis::judgement::decision::Decision;
 use crate::analysis::judgement::verdict::{Alert, AlertKind, Condition, State, Verdict};
-use crate::evidence::chain::Ground;
+use crate::evidence::hash_chain::Ground;
 use crate::message::{
     AlertMessage, ChallengeMessage, DecisionMessage, DeepfakeMessage, Header, SummaryMessage, VerdictMessage,
 };

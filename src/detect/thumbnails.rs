@@ -4,7 +4,7 @@ use crate::analysis::judgement::verdict::Verdict;
 use crate::analysis::networks::crop::{CropSpec, Cropper, FaceBox, Filter, Outside, Shape};
 use crate::analysis::pixels::frame::FrameView;
 use crate::analysis::pixels::region::RegionReader;
-use crate::evidence::bundle::Face;
+use crate::evidence::case::Face;
 use std::collections::VecDeque;
 use std::sync::Arc;
 

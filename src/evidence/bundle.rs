@@ -1,49 +1,18 @@
-//! Writing: a folder that appears whole or not at all, and its line in the log.
+//! Writing: a folder that appears complete or not at all, and its line in the log.
 
-use super::account::{self, Account, Ran};
-use super::chain::{Ground, Record};
+use super::alert_report::{self, AlertReport, RunInfo};
+use super::case::Case;
+use super::error::Error;
+use super::files::{EVIDENCE, PARTIAL, PLOT, POLICY, SCHEMA, TRACES};
+use super::hash_chain::{Ground, Record};
 use super::log::{self, Log, private};
-use super::plot;
-use super::{EVIDENCE, Error, PARTIAL, PLOT, POLICY, TRACES};
-use crate::analysis::bundle::Recording;
-use crate::analysis::judgement::verdict::{Alert, AlertKind};
+use super::{plot, traces};
+use crate::analysis::judgement::verdict::AlertKind;
 use crate::inference::Digest;
 use crate::provenance::report::SourceReport;
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
-
-/// A face as it was seen, small.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Face {
-    pub pts: u64,
-    pub track_id: u32,
-    /// Pixels.
-    pub side: u32,
-    /// RGB, 3 bytes a pixel.
-    pub pixels: Vec<u8>,
-}
-
-/// An alert, with all that is to be kept of it.
-#[derive(Clone, Debug)]
-pub struct Case {
-    pub ran: Arc<Ran>,
-    pub session_id: String,
-    pub ground: Ground,
-    pub alert: Alert,
-    pub running_time: Option<u64>,
-    pub stream_time: Option<u64>,
-    pub config: BTreeMap<String, Value>,
-    /// The policy's text, where sources are looked for.
-    pub policy: Option<Arc<str>>,
-    pub sources: Vec<Arc<SourceReport>>,
-    pub recording: Recording,
-    pub faces: Vec<Arc<Face>>,
-    /// When it happened, as RFC 3339 has it.
-    pub time: String,
-}
 
 /// What was written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -126,7 +95,7 @@ pub fn write(dir: &Path, case: &Case) -> Result<Written, Error> {
 
 /// All files of a bundle.
 fn files(case: &Case, notes: &mut Vec<String>) -> Result<Vec<(String, Vec<u8>)>, Error> {
-    let mut files = vec![(TRACES.to_owned(), account::write_traces(&case.recording)?)];
+    let mut files = vec![(TRACES.to_owned(), traces::write_traces(&case.recording)?)];
     match plot::draw(case) {
         Ok(png) => files.push((PLOT.to_owned(), png)),
         // The numbers are the evidence; a picture of them can be drawn again.
@@ -141,22 +110,22 @@ fn files(case: &Case, notes: &mut Vec<String>) -> Result<Vec<(String, Vec<u8>)>,
             files.push((name, png));
         }
     }
-    let account = Account {
-        schema: account::SCHEMA,
+    let report = AlertReport {
+        schema: SCHEMA,
         session_id: case.session_id.clone(),
         ground: case.ground,
         alert: case.alert.clone(),
         running_time: case.running_time,
         stream_time: case.stream_time,
-        ran: Ran::clone(&case.ran),
-        config_sha256: account::config_digest(&case.config)?,
+        ran: RunInfo::clone(&case.ran),
+        config_sha256: alert_report::config_digest(&case.config)?,
         config: case.config.clone(),
         policy_sha256: case.policy.as_ref().map(|p| Digest::of(p.as_bytes()).to_string()),
         sources: case.sources.iter().map(|s| SourceReport::clone(s)).collect(),
-        timeline: account::timeline(&case.recording)?,
+        timeline: traces::timeline(&case.recording)?,
         files: files.iter().map(|(n, bytes)| (n.clone(), Digest::of(bytes).to_string())).collect(),
     };
-    let mut text = serde_json::to_vec(&account)?;
+    let mut text = serde_json::to_vec(&report)?;
     text.push(b'\n');
     files.push((EVIDENCE.to_owned(), text));
     Ok(files)

@@ -1,6 +1,7 @@
-use super::super::made::{case, cleared};
+use super::super::files::{LOG, is_plain_name};
+use super::super::log;
+use super::super::test_cases::{case, cleared};
 use super::super::verify::verify;
-use super::super::{LOG, log};
 use super::*;
 use std::fs;
 use std::io::Read;
@@ -19,7 +20,7 @@ fn intact(dir: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_bundle_is_whole_and_private() {
+fn a_bundle_is_complete_and_private() {
     let home = tempfile::tempdir().unwrap();
     let dir = home.path().join("a/b");
     prepare(&dir).unwrap();
@@ -142,7 +143,7 @@ fn names_from_outside_stay_in_the_directory() {
     let dir = tempfile::tempdir().unwrap();
     for session in ["../../etc", "", ".", "a/b\\c:d\0e", &"é".repeat(500), "PARTIAL.partial"] {
         let name = write(dir.path(), &case(session)).unwrap().bundle.unwrap();
-        assert!(super::super::is_plain_name(&name) && !name.ends_with(PARTIAL), "{name}");
+        assert!(is_plain_name(&name) && !name.ends_with(PARTIAL), "{name}");
     }
     assert_eq!(intact(dir.path()), Vec::<String>::new());
     // A folder that is in the way: of a log that was removed, or of a crash.

@@ -1,8 +1,9 @@
 //! The log of alerts on the disk. Whoever writes holds the file's lock, so that several elements and processes can share
 //! a directory; a line that a crash left unfinished is moved aside before the chain goes on.
 
-use super::chain::{self, Chain, MAX_LINE, Record, Torn};
-use super::{Error, LOG};
+use super::error::Error;
+use super::files::LOG;
+use super::hash_chain::{self, Chain, MAX_LINE, Record, Torn};
 use crate::inference::Digest;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -57,7 +58,7 @@ impl Log {
                 Err(TryLockError::Error(e)) => return Err(Error::io("lock", path)(e)),
             }
         }
-        let head = chain::NOTHING.to_owned();
+        let head = hash_chain::NOTHING.to_owned();
         let mut log = Self { path, file, length: 0, lines: 0, head, torn: None, damaged: false };
         log.find_end(dir)?;
         Ok(log)
@@ -84,7 +85,7 @@ impl Log {
         let Some(lines) = tail.strip_suffix(b"\n") else { return Ok(()) };
         let line = lines.rsplit(|b| *b == b'\n').next().unwrap_or_default();
         self.head = Digest::of(line).to_string();
-        match chain::open(line) {
+        match hash_chain::open(line) {
             Ok(record) => self.lines = record.line,
             Err(_) => {
                 self.damaged = true;
@@ -142,7 +143,7 @@ impl Log {
     pub fn append(mut self, record: Record) -> Result<String, Error> {
         let record =
             Record { line: self.next(), previous: self.head.clone(), torn: self.torn.take(), ..record };
-        let mut line = chain::seal(&record)?.into_bytes();
+        let mut line = hash_chain::seal(&record)?.into_bytes();
         let digest = Digest::of(&line).to_string();
         line.push(b'\n');
         if let Err(e) = self.file.write_all(&line).and_then(|()| self.file.sync_all()) {

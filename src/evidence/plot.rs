@@ -1,8 +1,8 @@
 //! The picture of a bundle: risk, sums and every signal over time, with the threshold and the alert marked.
 
-use super::Error;
-use super::bundle::Case;
-use super::chain::Ground;
+use super::case::Case;
+use super::error::Error;
+use super::hash_chain::Ground;
 use crate::analysis::bundle::Entry;
 use crate::analysis::evidence::Family;
 use crate::analysis::judgement::verdict::Condition;
@@ -145,7 +145,7 @@ fn part(case: &Case, main: bool, signal: &str) -> Option<f64> {
 }
 
 /// Printable, and not longer than the picture is wide.
-fn tame(text: &str) -> String {
+fn printable(text: &str) -> String {
     let mut out: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_TEXT).collect();
     if text.chars().nth(MAX_TEXT).is_some() {
         out.push_str("...");
@@ -212,10 +212,10 @@ fn head(area: &Area<'_>, case: &Case) -> Result<(), Failure> {
         Ground::Statistic => format!("{:.2} nats, threshold {:.2}", alert.statistic, alert.threshold),
         Ground::Policy => "by the policy".to_owned(),
     };
-    let title = tame(&format!("Alert at {at}, {who}{session}: {how}"));
+    let title = printable(&format!("Alert at {at}, {who}{session}: {how}"));
     write(area, &title, (14, 22), 24, INK)?;
     let why = alert.evidence.first().map_or_else(String::new, |e| format!("{}: {}", e.signal, e.reason));
-    write(area, &tame(&why), (14, 52), 18, GREY)
+    write(area, &printable(&why), (14, 52), 18, GREY)
 }
 
 /// The time of the alert, and of its onset, from `low` to `high`.
@@ -324,7 +324,7 @@ fn signal(area: &Area<'_>, case: &Case, traces: &Traces, row: &Row, last: bool) 
     line(&mut chart, &row.points, INK.stroke_width(1))?;
     chart.draw_series(marks(case, (-peak, peak)))?;
     let middle = ROW as i32 / 2 + 2;
-    write(area, &tame(&row.label).chars().take(26).collect::<String>(), (14, middle), 16, INK)?;
+    write(area, &printable(&row.label).chars().take(26).collect::<String>(), (14, middle), 16, INK)?;
     let Some(part) = row.part else { return Ok(()) };
     let colour = if part > 0.0 { RED } else { BLUE };
     write(area, &format!("{part:+.2} nats"), (WIDTH as i32 - RIGHT as i32 + 10, middle), 16, colour)

@@ -1,8 +1,10 @@
 //! Checking: the chain, every digest, every bundle's own sums. What is wrong is named; nothing is changed.
 
-use super::account::{self, Account};
-use super::chain::{Ground, Record};
-use super::{EVIDENCE, Error, LOG, PARTIAL, POLICY, TRACES, is_plain_name, log};
+use super::alert_report::{self, AlertReport};
+use super::error::Error;
+use super::files::{EVIDENCE, LOG, PARTIAL, POLICY, SCHEMA, TRACES, is_plain_name};
+use super::hash_chain::{Ground, Record};
+use super::{log, traces};
 use crate::analysis::bundle::{Replay, replay};
 use crate::analysis::judgement::cusum;
 use crate::analysis::judgement::verdict::AlertKind;
@@ -45,7 +47,7 @@ pub struct Report {
 #[derive(Clone, Debug)]
 pub struct Examined {
     /// `None` if it cannot be read.
-    pub account: Option<Account>,
+    pub alert_report: Option<AlertReport>,
     pub replay: Replay,
     pub findings: Vec<Finding>,
 }
@@ -190,14 +192,14 @@ fn examine_recorded(dir: &Path, name: &str, record: &Record) -> Vec<Finding> {
         Err(e) => find("", &e.to_string()),
     }
     let examined = examine(&path);
-    if let Some(account) = &examined.account {
-        let a = &account.alert;
-        let same = (a.kind, a.epoch, a.pts, a.track_id, account.ground)
+    if let Some(alert_report) = &examined.alert_report {
+        let a = &alert_report.alert;
+        let same = (a.kind, a.epoch, a.pts, a.track_id, alert_report.ground)
             == (record.kind, record.epoch, record.pts, record.track_id, record.ground)
             && a.statistic.to_bits() == record.statistic.to_bits()
             && a.threshold.to_bits() == record.threshold.to_bits()
-            && account.running_time == record.running_time
-            && account.session_id.starts_with(&record.session_id);
+            && alert_report.running_time == record.running_time
+            && alert_report.session_id.starts_with(&record.session_id);
         if !same {
             find(EVIDENCE, "its alert is not the one in the log");
         }
@@ -209,15 +211,15 @@ fn examine_recorded(dir: &Path, name: &str, record: &Record) -> Vec<Finding> {
 
 /// A bundle by itself: its digests, and whether its readings lead to its alert once more.
 pub fn examine(bundle: &Path) -> Examined {
-    let mut out = Examined { account: None, replay: Replay::default(), findings: Vec::new() };
+    let mut out = Examined { alert_report: None, replay: Replay::default(), findings: Vec::new() };
     let parsed = read(&bundle.join(EVIDENCE))
-        .and_then(|b| serde_json::from_slice::<Account>(&b).map_err(|e| format!("cannot be read: {e}")));
+        .and_then(|b| serde_json::from_slice::<AlertReport>(&b).map_err(|e| format!("cannot be read: {e}")));
     let mut findings = Vec::new();
     let mut find = |file: &str, what: String| findings.push(Finding { place: file.to_owned(), what });
-    let account = match parsed {
-        Ok(account) if account.schema == account::SCHEMA => account,
-        Ok(account) => {
-            find(EVIDENCE, format!("schema {}, this program reads {}", account.schema, account::SCHEMA));
+    let alert_report = match parsed {
+        Ok(alert_report) if alert_report.schema == SCHEMA => alert_report,
+        Ok(alert_report) => {
+            find(EVIDENCE, format!("schema {}, this program reads {}", alert_report.schema, SCHEMA));
             return Examined { findings, ..out };
         }
         Err(what) => {
@@ -226,7 +228,7 @@ pub fn examine(bundle: &Path) -> Examined {
         }
     };
     let mut files = BTreeMap::new();
-    for (file, digest) in &account.files {
+    for (file, digest) in &alert_report.files {
         match Some(file).filter(|f| is_plain_name(f)).map(|f| read(&bundle.join(f))) {
             None => find(file, "is no plain name".to_owned()),
             Some(Err(what)) => find(file, what),
@@ -238,15 +240,15 @@ pub fn examine(bundle: &Path) -> Examined {
             }
         }
     }
-    if account::config_digest(&account.config).ok().as_ref() != Some(&account.config_sha256) {
+    if alert_report::config_digest(&alert_report.config).ok().as_ref() != Some(&alert_report.config_sha256) {
         find(EVIDENCE, "the configuration was changed: its digest is another one".to_owned());
     }
-    match files.get(TRACES).map(|text| account::read_traces(text, bundle)) {
+    match files.get(TRACES).map(|text| traces::read_traces(text, bundle)) {
         None => find(TRACES, "is missing".to_owned()),
         Some(Err(e)) => find(TRACES, e.to_string()),
         Some(Ok(recording)) => {
             let found = |what: String| Finding { place: EVIDENCE.to_owned(), what };
-            findings.extend(threshold_faults(&account, recording.threshold).into_iter().map(found));
+            findings.extend(threshold_faults(&alert_report, recording.threshold).into_iter().map(found));
             out.replay = replay(&recording);
             let differences = out.replay.differences.iter();
             findings.extend(
@@ -255,33 +257,34 @@ pub fn examine(bundle: &Path) -> Examined {
                     what: format!("at {} ns: {}", d.pts, d.what),
                 }),
             );
-            match account::timeline(&recording) {
+            match traces::timeline(&recording) {
                 Ok(timeline) => {
-                    findings.extend(timeline_fault(&account.timeline, &timeline).map(found));
+                    findings.extend(timeline_fault(&alert_report.timeline, &timeline).map(found));
                 }
                 Err(e) => findings.push(found(e.to_string())),
             }
-            findings.extend(alert_fault(&account, &out.replay).map(found));
+            findings.extend(alert_fault(&alert_report, &out.replay).map(found));
         }
     }
-    if account.ground == Ground::Policy {
+    if alert_report.ground == Ground::Policy {
         let text = files.get(POLICY).map(|b| String::from_utf8_lossy(b).into_owned());
         let place = POLICY.to_owned();
         findings.extend(
-            policy_faults(&account, text).into_iter().map(|what| Finding { place: place.clone(), what }),
+            policy_faults(&alert_report, text).into_iter().map(|what| Finding { place: place.clone(), what }),
         );
     }
-    Examined { account: Some(account), findings, ..out }
+    Examined { alert_report: Some(alert_report), findings, ..out }
 }
 
-fn threshold_faults(account: &Account, recorded: f64) -> Vec<String> {
+fn threshold_faults(alert_report: &AlertReport, recorded: f64) -> Vec<String> {
     let mut faults = Vec::new();
-    let t = &account.ran.threshold;
+    let t = &alert_report.ran.threshold;
     if t.nats.to_bits() != recorded.to_bits() {
         faults.push(format!("the threshold is {} and the traces were judged with {recorded}", t.nats));
     }
-    if account.ground == Ground::Statistic && account.alert.threshold.to_bits() != t.nats.to_bits() {
-        faults.push(format!("the alert's threshold is {}, not {}", account.alert.threshold, t.nats));
+    if alert_report.ground == Ground::Statistic && alert_report.alert.threshold.to_bits() != t.nats.to_bits()
+    {
+        faults.push(format!("the alert's threshold is {}, not {}", alert_report.alert.threshold, t.nats));
     }
     // The logarithm may differ in its last digit from one machine to another.
     let wanted = match t.hypotheses {
@@ -293,7 +296,7 @@ fn threshold_faults(account: &Account, recorded: f64) -> Vec<String> {
         let hours = t.mean_time_between_false_alerts;
         faults.push(format!("one false alert in {hours} hours asks for {wanted} nats, not {}", t.nats));
     }
-    let set = account.config.get("mean-time-between-false-alerts").and_then(serde_json::Value::as_f64);
+    let set = alert_report.config.get("mean-time-between-false-alerts").and_then(serde_json::Value::as_f64);
     if set != Some(t.mean_time_between_false_alerts) {
         faults.push("the configuration asks for another mean time between false alerts".to_owned());
     }
@@ -316,11 +319,11 @@ fn timeline_fault(written: &serde_json::Value, follows: &serde_json::Value) -> O
 }
 
 /// Whether the replay ends in the alert that was raised.
-fn alert_fault(account: &Account, replay: &Replay) -> Option<String> {
-    if account.ground == Ground::Policy {
+fn alert_fault(alert_report: &AlertReport, replay: &Replay) -> Option<String> {
+    if alert_report.ground == Ground::Policy {
         return None;
     }
-    let alert = &account.alert;
+    let alert = &alert_report.alert;
     let again = replay.alerts.iter().rev().find(|a| a.pts == alert.pts && a.track_id == alert.track_id);
     match again {
         None => Some(format!("the traces raise no alert at {} ns", alert.pts)),
@@ -333,22 +336,22 @@ fn alert_fault(account: &Account, replay: &Replay) -> Option<String> {
 }
 
 /// Asks the policy once more about every source.
-fn policy_faults(account: &Account, text: Option<String>) -> Vec<String> {
+fn policy_faults(alert_report: &AlertReport, text: Option<String>) -> Vec<String> {
     let Some(text) = text else { return vec!["is missing".to_owned()] };
     let mut faults = Vec::new();
-    if account.policy_sha256 != Some(Digest::of(text.as_bytes()).to_string()) {
+    if alert_report.policy_sha256 != Some(Digest::of(text.as_bytes()).to_string()) {
         faults.push("is not the policy that was in force".to_owned());
     }
     match Policy::parse(&text, POLICY) {
         Err(e) => faults.push(e.to_string()),
         Ok(policy) => {
-            for source in &account.sources {
+            for source in &alert_report.sources {
                 if policy.violation(source) != source.violation {
                     faults.push(format!("says something else of the source `{}`", source.identity.element));
                 }
             }
-            let broken = account.sources.iter().filter_map(|s| s.violation.as_deref());
-            let reason = account.alert.evidence.first().map_or("", |e| e.reason.as_str());
+            let broken = alert_report.sources.iter().filter_map(|s| s.violation.as_deref());
+            let reason = alert_report.alert.evidence.first().map_or("", |e| e.reason.as_str());
             if !broken.into_iter().any(|why| reason.ends_with(why)) {
                 faults.push("no source breaks the rule that the alert speaks of".to_owned());
             }

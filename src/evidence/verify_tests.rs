@@ -1,7 +1,8 @@
-use super::super::bundle::{Case, write};
-use super::super::chain;
-use super::super::made::case;
-use super::super::{PLOT, TRACES};
+use super::super::bundle::write;
+use super::super::case::Case;
+use super::super::files::{PLOT, TRACES};
+use super::super::hash_chain;
+use super::super::test_cases::case;
 use super::*;
 use crate::analysis::bundle::Recording;
 use crate::analysis::evidence::Evidence;
@@ -14,7 +15,7 @@ use std::fs;
 use std::sync::Arc;
 
 /// A directory with some bundles; the folders' names.
-fn made(count: usize) -> (tempfile::TempDir, Vec<String>) {
+fn written(count: usize) -> (tempfile::TempDir, Vec<String>) {
     let dir = tempfile::tempdir().unwrap();
     let name = |_| write(dir.path(), &case("call")).unwrap().bundle.unwrap();
     let names = (0..count).map(name).collect();
@@ -38,24 +39,25 @@ fn forge(dir: &Path, bundle: &str, file: &str, change: impl Fn(String) -> String
     assert_ne!(text, forged);
     fs::write(path.join(file), forged).unwrap();
     let digest = |file: &str| Digest::of(&fs::read(path.join(file)).unwrap()).to_string();
-    let mut account: Account = serde_json::from_slice(&fs::read(path.join(EVIDENCE)).unwrap()).unwrap();
-    for (name, value) in &mut account.files {
+    let mut alert_report: AlertReport =
+        serde_json::from_slice(&fs::read(path.join(EVIDENCE)).unwrap()).unwrap();
+    for (name, value) in &mut alert_report.files {
         *value = digest(name);
     }
-    fs::write(path.join(EVIDENCE), serde_json::to_string(&account).unwrap()).unwrap();
+    fs::write(path.join(EVIDENCE), serde_json::to_string(&alert_report).unwrap()).unwrap();
     let log = dir.join(LOG);
     let lines = fs::read_to_string(&log).unwrap();
-    let mut chain = chain::Chain::default();
+    let mut chain = hash_chain::Chain::default();
     let mut out = String::new();
     for line in lines.lines() {
-        let mut record = chain::open(line.as_bytes()).unwrap();
+        let mut record = hash_chain::open(line.as_bytes()).unwrap();
         record.previous = chain.head().to_owned();
         if record.bundle.as_deref() == Some(bundle) {
             for (name, value) in &mut record.files {
                 *value = digest(name);
             }
         }
-        let line = chain::seal(&record).unwrap();
+        let line = hash_chain::seal(&record).unwrap();
         chain.follow(line.as_bytes());
         out += &(line + "\n");
     }
@@ -64,7 +66,7 @@ fn forge(dir: &Path, bundle: &str, file: &str, change: impl Fn(String) -> String
 
 #[test]
 fn a_changed_file_is_named() {
-    let (dir, names) = made(1);
+    let (dir, names) = written(1);
     let bundle = dir.path().join(&names[0]);
     for file in fs::read_dir(&bundle).unwrap() {
         let path = file.unwrap().path();
@@ -90,7 +92,7 @@ fn a_changed_file_is_named() {
 
 #[test]
 fn removed_lines_and_bundles_are_named() {
-    let (dir, names) = made(3);
+    let (dir, names) = written(3);
     let log = dir.path().join(LOG);
     let good = fs::read_to_string(&log).unwrap();
     let head = Digest::of(good.lines().last().unwrap().as_bytes()).to_string();
@@ -126,29 +128,29 @@ fn a_forger_must_also_do_the_sums() {
         (EVIDENCE, "\"statistic\":6", "\"statistic\":9", ""),
     ];
     for (file, from, to, what) in edits {
-        let (dir, names) = made(2);
+        let (dir, names) = written(2);
         forge(dir.path(), &names[1], file, |t| t.replacen(from, to, 1));
         let findings = findings(dir.path());
         named(&findings, &names[1], what);
         assert!(findings.iter().all(|f| f.place.contains(&names[1])), "{findings:#?}");
     }
-    let (dir, names) = made(1);
+    let (dir, names) = written(1);
     forge(dir.path(), &names[0], EVIDENCE, |t| t.replacen("false-alerts\":0.1", "false-alerts\":0.2", 1));
     assert!(!findings(dir.path()).is_empty());
 }
 
 #[test]
 fn a_bundle_can_be_examined_without_its_log() {
-    let (dir, names) = made(1);
+    let (dir, names) = written(1);
     let bundle = dir.path().join(&names[0]);
     let examined = examine(&bundle);
     assert_eq!(examined.findings, vec![]);
-    let alert = examined.account.unwrap().alert;
+    let alert = examined.alert_report.unwrap().alert;
     assert_eq!(examined.replay.alerts, vec![alert]);
     fs::write(bundle.join(PLOT), "no picture").unwrap();
     named(&examine(&bundle).findings, PLOT, "was changed");
     fs::write(bundle.join(EVIDENCE), "{}").unwrap();
-    assert!(examine(&bundle).account.is_none());
+    assert!(examine(&bundle).alert_report.is_none());
     assert!(verify(&bundle, None).is_err(), "no log there");
 }
 
@@ -184,7 +186,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
     fn any_changed_byte_shows(file in 0usize..4, place in any::<prop::sample::Index>(), with in any::<u8>()) {
-        let (dir, names) = made(1);
+        let (dir, names) = written(1);
         let bundle = dir.path().join(&names[0]);
         let path = [bundle.join(EVIDENCE), bundle.join(TRACES), bundle.join(PLOT), dir.path().join(LOG)][file].clone();
         let mut bytes = fs::read(&path).unwrap();

@@ -1,6 +1,6 @@
 //! One decoded picture and what its stream says of itself.
 
-use super::Error;
+use super::error::Error;
 use std::sync::Arc;
 
 /// What holds for every frame of a stream.

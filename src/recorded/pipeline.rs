@@ -1,6 +1,6 @@
 //! What reader and writer share: making elements, hearing the bus.
 
-use super::Error;
+use super::error::Error;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 

@@ -1,7 +1,8 @@
 //! Decode the video stream of a recorded file (or a still image) to frames.
 
+use super::error::Error;
+use super::frame::{Frame, StreamInfo, chroma_size};
 use super::pipeline::{Running, bus_error, make};
-use super::{Error, Frame, StreamInfo};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app::AppSink;
@@ -258,7 +259,7 @@ fn stream_info(video: &gst_video::VideoInfo) -> StreamInfo {
 /// The picture's planes (I420), their rows without gaps; none if it is smaller than its format says.
 pub(crate) fn pack(mapped: &gst_video::VideoFrameRef<&gst::BufferRef>) -> Option<Vec<u8>> {
     let (width, height) = (mapped.width(), mapped.height());
-    let (cw, ch) = super::frame::chroma_size(width, height);
+    let (cw, ch) = chroma_size(width, height);
     let mut data = Vec::with_capacity((width * height) as usize + 2 * (cw * ch) as usize);
     for (plane, (w, h)) in [(width, height), (cw, ch), (cw, ch)].into_iter().enumerate() {
         let bytes = mapped.plane_data(u32::try_from(plane).ok()?).ok()?;

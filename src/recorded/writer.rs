@@ -1,7 +1,8 @@
 //! Encode frames to an MP4 file.
 
+use super::error::Error;
+use super::frame::{Frame, StreamInfo};
 use super::pipeline::{Running, bus_error, describe, make};
-use super::{Error, Frame, StreamInfo};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app::AppSrc;

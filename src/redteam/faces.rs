@@ -3,13 +3,11 @@
 use super::error::{Error, Result};
 use crate::analysis::engine::profile::Profile;
 use crate::analysis::face::chain::Chain;
-use crate::analysis::face::mesh::{FaceMesh, SURFACE};
+use crate::analysis::face::mesh::FaceMesh;
 use crate::analysis::pixels::frame::{Colour, FrameView, Matrix, PixelFormat, Plane};
 use crate::inference::{Config, FaceModelSet, Wanted};
-use crate::lock::lock;
 use crate::recorded::{Frame, StreamInfo};
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard};
 
 /// Finds the faces of pictures that come one after the other.
 pub trait Finder {
@@ -117,57 +115,5 @@ impl Faces {
             Some((_, found)) => Ok(found.clone()),
             None => self.finder.find(frame, info),
         }
-    }
-}
-
-/// What an attack may use besides its recording.
-#[derive(Debug, Default)]
-pub struct Props {
-    faces: Option<Mutex<Faces>>,
-    /// Another person's recording.
-    pub other: Option<Take>,
-    /// Another time of the same recording.
-    pub later: Option<Take>,
-}
-
-/// Some seconds of a recording, decoded.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Take {
-    pub info: StreamInfo,
-    pub frames: Vec<Frame>,
-}
-
-impl Props {
-    pub fn with_faces(faces: Faces) -> Self {
-        Self { faces: Some(Mutex::new(faces)), ..Self::default() }
-    }
-
-    /// Nothing: enough for what needs no face.
-    pub const NONE: Self = Self { faces: None, other: None, later: None };
-
-    /// # Errors
-    /// If there is no finder.
-    pub fn faces(&self) -> Result<MutexGuard<'_, Faces>> {
-        let missing = "no finder of faces was given; load the networks first";
-        let faces = self.faces.as_ref().ok_or_else(|| Error::Faces(missing.into()))?;
-        Ok(lock(faces))
-    }
-
-    /// The largest face; `None` where there is none that is whole.
-    pub fn face(&self, frame: &Frame, info: &StreamInfo) -> Result<Option<FaceMesh>> {
-        let found = self.faces()?.all(frame, info)?;
-        Ok(found.into_iter().next().filter(|m| m.points.len() >= SURFACE))
-    }
-
-    pub fn study(&self, take: &Take) -> Result<()> {
-        self.faces()?.study(&take.frames, &take.info)
-    }
-
-    /// Another person's frame for the frame at `index`, forwards and backwards so that it never jumps.
-    pub(crate) fn swing(take: &Take, index: usize) -> Option<&Frame> {
-        let n = take.frames.len();
-        let period = (2 * n).saturating_sub(2).max(1);
-        let at = index % period;
-        take.frames.get(if at < n { at } else { period - at })
     }
 }

@@ -14,7 +14,7 @@ pub(crate) enum Use {
     Pattern = 5,
     Times = 6,
     Forgery = 7,
-    Cover = 8,
+    Adversarial = 8,
     Wire = 9,
     Search = 10,
     /// One stream a frame.

@@ -1,9 +1,13 @@
 //! From a recording and a condition to a file, with the record of what it holds beside it.
 
-use super::camera::Camera;
+use super::attack::Attack;
+use super::condition::{Condition, Record};
 use super::error::{Error, Result, within};
+use super::faces::{Faces, Networks};
+use super::picture::{crop, even};
+use super::resources::Resources;
+use super::sensor_noise::Camera;
 use super::source::{BoxSource, FrameSource, From0, Scene};
-use super::{Condition, Faces, Networks, Props, Record};
 use crate::recorded::{Reader, Writer};
 use sha2::{Digest, Sha256};
 use std::io::Read;
@@ -30,22 +34,22 @@ pub fn record_path(output: &Path) -> PathBuf {
 /// # Errors
 /// If a parameter makes no sense, or the attack needs to know where the face is (see [`scene_with`]).
 pub fn scene<'a>(source: BoxSource<'a>, condition: &'a Condition) -> Result<Box<dyn Scene + 'a>> {
-    scene_with(source, condition, &Props::NONE)
+    scene_with(source, condition, &Resources::NONE)
 }
 
 /// As [`scene`], with what forgeries need.
 ///
 /// # Errors
-/// If a parameter makes no sense, or `props` lack what the attack needs.
+/// If a parameter makes no sense, or `resources` lack what the attack needs.
 pub fn scene_with<'a>(
     source: BoxSource<'a>,
     condition: &'a Condition,
-    props: &'a Props,
+    resources: &'a Resources,
 ) -> Result<Box<dyn Scene + 'a>> {
     within("start", condition.start, 0.0, 86_400.0, "seconds from 0 up")?;
     within("noise", condition.noise, 0.0, 50.0, "0 to 50 grey levels")?;
     let source = Box::new(From0::new(source, (condition.start * 1e9) as u64));
-    let scene = condition.kind.as_attack().render(source, condition.seed, props)?;
+    let scene = condition.kind.render(source, condition.seed, resources)?;
     Ok(Box::new(Camera::new(scene, condition.noise, condition.seed)))
 }
 
@@ -74,11 +78,11 @@ pub fn render_file(
     let endless = condition.kind.as_attack().endless();
     let limit = condition.duration.or(endless.then(|| known.unwrap_or(DEFAULT_SECONDS)));
     let expected = limit.or(known).unwrap_or(DEFAULT_SECONDS);
-    let mut props = Props::default();
+    let mut resources = Resources::default();
     if condition.kind.needs_faces() {
-        props = Props::with_faces(Faces::new(Box::new(Networks::load()?)));
+        resources = Resources::with_faces(Faces::new(Box::new(Networks::load()?)));
     }
-    let mut scene = scene_with(Box::new(reader), condition, &props)?;
+    let mut scene = scene_with(Box::new(reader), condition, &resources)?;
     let info = even(scene.info().clone());
     // A record of an earlier file must not stand beside a new one whose making failed half-way.
     let _ = std::fs::remove_file(record_path(output));
@@ -148,25 +152,4 @@ fn digest(path: &Path) -> Result<String> {
         hasher.update(block.get(..n).unwrap_or_default());
     }
     Ok(hasher.finalize().iter().map(|b| format!("{b:02x}")).collect())
-}
-
-/// The encoder takes even sizes only; a row or column of an odd picture falls away.
-pub(super) fn even(mut info: crate::recorded::StreamInfo) -> crate::recorded::StreamInfo {
-    info.width &= !1;
-    info.height &= !1;
-    info
-}
-
-pub(super) fn crop(frame: crate::recorded::Frame, width: u32, height: u32) -> Result<crate::recorded::Frame> {
-    if (frame.width(), frame.height()) == (width, height) {
-        return Ok(frame);
-    }
-    let mut data = Vec::with_capacity((width * height) as usize * 3 / 2);
-    let wanted = [(width, height), (width / 2, height / 2), (width / 2, height / 2)];
-    for ((pixels, stride, _), (w, h)) in frame.planes().into_iter().zip(wanted) {
-        for row in pixels.chunks_exact(stride as usize).take(h as usize) {
-            data.extend(row.iter().take(w as usize));
-        }
-    }
-    Ok(crate::recorded::Frame::new(frame.pts_ns, frame.duration_ns, width, height, data)?)
 }

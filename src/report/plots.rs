@@ -1,7 +1,7 @@
 //! The plots of an evaluation. The page's style sheet turns black and the grid's grey into its own colours, so that
 //! they are legible on light and dark.
 
-use super::Error;
+use super::error::Error;
 use crate::evaluation::calibration::Reliability;
 use crate::evaluation::intervals::Rate;
 use crate::evaluation::roc::{Point, Roc};

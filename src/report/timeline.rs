@@ -1,6 +1,6 @@
 //! One recording over time: its risk and states above, what each signal said below.
 
-use super::Error;
+use super::error::Error;
 use super::plots::{GREY, GRID, RED, picture};
 use crate::analysis::judgement::verdict::{Condition, State};
 use crate::batch::{Moment, Scanned};

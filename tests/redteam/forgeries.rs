@@ -1,4 +1,4 @@
-//! Forgeries on made pictures, with faces that a test puts where it likes.
+//! Forgeries on synthetic pictures, with faces that a test puts where it likes.
 
 use gstdeepfake::analysis::face::mesh::{EYE_REGION, FaceMesh, LEFT_EYE, LIPS, OVAL, RIGHT_EYE};
 use gstdeepfake::recorded::{Frame, StreamInfo};
@@ -43,9 +43,9 @@ fn face(x: f32, y: f32) -> FaceMesh {
 }
 
 /// Finds a face where the picture's brightness says.
-struct Made;
+struct FaceByTime;
 
-impl Finder for Made {
+impl Finder for FaceByTime {
     fn find(&mut self, frame: &Frame, _: &StreamInfo) -> Result<Vec<FaceMesh>> {
         Ok(vec![face(76.0 + (frame.pts_ns / 40_000_000 % 9) as f32, 60.0)])
     }
@@ -60,24 +60,24 @@ fn frame(n: u64, base: u8) -> Frame {
     Frame::new(n * 40_000_000, Some(40_000_000), W, H, data).unwrap()
 }
 
-fn take(base: u8, count: u64) -> Take {
+fn segment(base: u8, count: u64) -> Segment {
     let mut info = StreamInfo::new(W, H, (25, 1));
     info.duration_ns = Some(count * 40_000_000);
-    Take { info, frames: (0..count).map(|n| frame(n, base)).collect() }
+    Segment { info, frames: (0..count).map(|n| frame(n, base)).collect() }
 }
 
-fn props() -> Props {
-    let mut props = Props::with_faces(Faces::new(Box::new(Made)));
-    (props.other, props.later) = (Some(take(140, 60)), Some(take(60, 60)));
-    props
+fn resources() -> Resources {
+    let mut resources = Resources::with_faces(Faces::new(Box::new(FaceByTime)));
+    (resources.other, resources.later) = (Some(segment(140, 60)), Some(segment(60, 60)));
+    resources
 }
 
 fn render(kind: &Kind, seed: u64, count: u64) -> (Vec<Frame>, Option<u64>) {
-    let source = take(60, count);
-    let props = props();
+    let source = segment(60, count);
+    let resources = resources();
     let frames = Frames::new(source.info, source.frames);
     let condition = Condition { noise: 0.0, ..Condition::new(kind.clone(), seed) };
-    let mut scene = scene_with(Box::new(frames), &condition, &props).unwrap();
+    let mut scene = scene_with(Box::new(frames), &condition, &resources).unwrap();
     let mut out = Vec::new();
     while out.len() < count as usize
         && let Some(frame) = scene.next_frame().unwrap()
@@ -119,7 +119,7 @@ fn every_condition_of_the_catalogue_renders_the_same_twice_and_on_time() {
 /// Onsets that fit into the few frames of a test.
 fn shortened(kind: &Kind) -> Kind {
     match kind.clone() {
-        Kind::Gate(g) => Kind::Gate(Gate { onset: g.onset.min(0.5), ..g }),
+        Kind::Partial(g) => Kind::Partial(PartialAttack { onset: g.onset.min(0.5), ..g }),
         Kind::Splice(s) => Kind::Splice(Splice { onset: 0.5, ..s }),
         Kind::Freeze(f) => Kind::Freeze(Freeze { onset: 0.5, ..f }),
         Kind::Loop(l) => Kind::Loop(Replay {
@@ -136,7 +136,7 @@ fn shortened(kind: &Kind) -> Kind {
 
 #[test]
 fn a_swap_changes_the_face_and_nothing_else() {
-    let genuine = take(60, 3).frames;
+    let genuine = segment(60, 3).frames;
     for blend in [Blend::Alpha, Blend::Colour, Blend::MultiBand, Blend::Poisson] {
         for donor in [Donor::Still, Donor::Other, Donor::Own] {
             let swap = Swap { blend, donor, shift: 0.06, ..Swap::default() };
@@ -153,7 +153,7 @@ fn a_swap_changes_the_face_and_nothing_else() {
 
 #[test]
 fn parts_keep_to_their_place() {
-    let genuine = take(60, 2).frames;
+    let genuine = segment(60, 2).frames;
     let swap = |part| render(&Kind::Swap(Swap { part, blend: Blend::Alpha, ..Swap::default() }), 3, 2).0;
     let mouth = [72, 78, 12, 6];
     let (with_mouth, with_eyes) = (swap(Part::Mouth), swap(Part::Eyes));
@@ -162,17 +162,18 @@ fn parts_keep_to_their_place() {
 }
 
 #[test]
-fn a_gate_opens_and_closes() {
+fn a_partial_attack_comes_and_goes() {
     let of = Box::new(Kind::Swap(Swap::default()));
-    let gate = Gate { onset: 0.4, lasts: Some(0.4), every: Some(1.2), of, ..Gate::default() };
-    let (out, onset) = render(&Kind::Gate(gate), 3, 50);
+    let partial =
+        PartialAttack { onset: 0.4, lasts: Some(0.4), every: Some(1.2), of, ..PartialAttack::default() };
+    let (out, onset) = render(&Kind::Partial(partial), 3, 50);
     assert_eq!(onset, Some(400_000_000));
-    for (n, (frame, genuine)) in out.iter().zip(&take(60, 50).frames).enumerate() {
+    for (n, (frame, genuine)) in out.iter().zip(&segment(60, 50).frames).enumerate() {
         let open = (n + 20) % 30 < 10;
         assert_eq!(frame != genuine, open, "frame {n}");
     }
-    let smaller = Gate { onset: 0.0, smaller: true, ..Gate::default() };
-    let (out, _) = render(&Kind::Gate(smaller), 3, 20);
+    let smaller = PartialAttack { onset: 0.0, smaller: true, ..PartialAttack::default() };
+    let (out, _) = render(&Kind::Partial(smaller), 3, 20);
     assert_eq!((out[9].width(), out[10].width(), out[10].height()), (W, W / 2, H / 2));
 }
 
@@ -191,36 +192,37 @@ fn times_are_what_they_are_said_to_be() {
     assert!(faster.chunks(2).take(20).all(|p| p[0].data() == p[1].data()));
     let cut = play(Trick::Cut);
     assert!(
-        cut[24].data() == take(60, 50).frames[24].data() && cut[25].data() == take(60, 60).frames[0].data()
+        cut[24].data() == segment(60, 50).frames[24].data()
+            && cut[25].data() == segment(60, 60).frames[0].data()
     );
 }
 
 #[test]
 fn a_pulse_beats_on_the_skin_only() {
     let of = Box::new(Kind::Reencode(Reencode::default()));
-    let pulse = Cover { with: With::Pulse, strength: 20.0, of };
-    let (out, _) = render(&Kind::Cover(pulse), 3, 30);
-    let genuine = take(60, 30).frames;
+    let pulse = Adversarial { with: Disguise::Pulse, strength: 20.0, of };
+    let (out, _) = render(&Kind::Adversarial(pulse), 3, 30);
+    let genuine = segment(60, 30).frames;
     assert!((0..30).all(|n| changed(&genuine[n], &out[n], CORNER) == 0.0));
     assert!((0..30).any(|n| changed(&genuine[n], &out[n], CHEEKS) > 0.5));
 }
 
 #[test]
 fn what_is_missing_is_told() {
-    let source = || Box::new(Frames::new(take(60, 5).info, take(60, 5).frames));
-    let tell = |kind: Kind, props: &Props| {
+    let source = || Box::new(Frames::new(segment(60, 5).info, segment(60, 5).frames));
+    let tell = |kind: Kind, resources: &Resources| {
         let condition = Condition::new(kind, 1);
-        match scene_with(source(), &condition, props) {
+        match scene_with(source(), &condition, resources) {
             Err(e) => e.to_string(),
             Ok(mut scene) => scene.next_frame().unwrap_err().to_string(),
         }
     };
     let swap = || Kind::Swap(Swap::default());
-    assert!(tell(swap(), &Props::NONE).contains("another person"));
-    let mut lone = Props::NONE;
-    lone.other = Some(take(90, 5));
+    assert!(tell(swap(), &Resources::NONE).contains("another person"));
+    let mut lone = Resources::NONE;
+    lone.other = Some(segment(90, 5));
     assert!(tell(swap(), &lone).contains("faces cannot be found"));
-    let found = Props::with_faces(Faces::new(Box::new(Made)));
+    let found = Resources::with_faces(Faces::new(Box::new(FaceByTime)));
     let later = Kind::Swap(Swap { donor: Donor::Later, ..Swap::default() });
     assert!(tell(later, &found).contains("another time"));
     assert!(tell(Kind::Swap(Swap { edge: f64::NAN, ..Swap::default() }), &found).contains("edge"));

@@ -78,5 +78,5 @@ fn a_catalogue_names_generators() {
                 kind = { attack = \"gate\", onset = 1.0, of = { attack = \"generator\", name = \"mine\" } }\n";
     let all = parse("mine.toml", text).unwrap();
     let cat = |k: &Kind| matches!(k, Kind::Generator(g) if g.command == "cat");
-    assert!(cat(&all[0].kind) && matches!(&all[1].kind, Kind::Gate(g) if cat(&g.of)), "{all:?}");
+    assert!(cat(&all[0].kind) && matches!(&all[1].kind, Kind::Partial(g) if cat(&g.of)), "{all:?}");
 }

@@ -5,7 +5,7 @@ use crate::common::fail;
 use anstyle::{AnsiColor, Style};
 use clap::{Args, Subcommand};
 use gstdeepfake::analysis::judgement::verdict::AlertKind;
-use gstdeepfake::evidence::chain::Ground;
+use gstdeepfake::evidence::hash_chain::Ground;
 use gstdeepfake::evidence::verify::{Examined, Finding, examine, verify};
 use gstdeepfake::evidence::{self, LOG};
 use gstdeepfake::inference::Digest;
@@ -70,13 +70,13 @@ impl Run for Evidence {
 }
 
 /// Text from a file that somebody may have changed, fit for a terminal.
-fn tame(text: &str) -> String {
+fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 fn list(findings: &[Finding]) {
     for finding in findings {
-        anstream::println!("{BAD}{}{BAD:#}: {}", tame(&finding.place), tame(&finding.what));
+        anstream::println!("{BAD}{}{BAD:#}: {}", printable(&finding.place), printable(&finding.what));
     }
 }
 
@@ -90,7 +90,7 @@ fn check(dir: &Path, head: Option<&str>, json: bool) -> Result<u8, evidence::Err
     }
     list(&report.findings);
     for note in &report.notes {
-        anstream::println!("note: {}", tame(note));
+        anstream::println!("note: {}", printable(note));
     }
     let (lines, bundles) = (report.lines, report.bundles);
     if good {
@@ -107,7 +107,7 @@ fn check(dir: &Path, head: Option<&str>, json: bool) -> Result<u8, evidence::Err
 
 fn again(bundle: &Path, json: bool) -> u8 {
     let examined = examine(bundle);
-    let code = match (&examined.account, examined.findings.is_empty()) {
+    let code = match (&examined.alert_report, examined.findings.is_empty()) {
         (None, _) => 2,
         (_, true) => 0,
         (_, false) => 1,
@@ -156,7 +156,7 @@ fn show(path: &Path) -> Result<u8, evidence::Error> {
         }
         Some(r) => {
             let (kind, at) = (r.kind, r.pts as f64 * 1e-9);
-            println!("line {line}: {} {kind} at {at:.2} s, {}", tame(&r.time), tame(&r.session_id));
+            println!("line {line}: {} {kind} at {at:.2} s, {}", printable(&r.time), printable(&r.session_id));
             bundles.extend(r.bundle.clone());
         }
     })?;
@@ -170,29 +170,33 @@ fn show(path: &Path) -> Result<u8, evidence::Error> {
 
 fn tell(bundle: &Path, examined: &Examined) -> u8 {
     println!("{}", bundle.display());
-    let Some(account) = &examined.account else {
+    let Some(alert_report) = &examined.alert_report else {
         list(&examined.findings);
         return 2;
     };
-    let alert = &account.alert;
+    let alert = &alert_report.alert;
     let who = alert.track_id.map_or_else(|| "the stream".to_owned(), |id| format!("face {id}"));
     println!("  alert at {:.2} s about {who}", alert.pts as f64 * 1e-9);
-    match account.ground {
+    match alert_report.ground {
         Ground::Statistic => println!("  {:.2} nats, threshold {:.2}", alert.statistic, alert.threshold),
         Ground::Policy => println!("  by the policy"),
     }
     for e in &alert.evidence {
-        println!("  {:+.2} nats {}: {}", e.llr, tame(&e.signal), tame(&e.reason));
+        println!("  {:+.2} nats {}: {}", e.llr, printable(&e.signal), printable(&e.reason));
     }
-    for s in &account.sources {
+    for s in &alert_report.sources {
         println!("  source {} ({:.0} %)", s.class, s.confidence * 100.0);
     }
-    println!("  {}, calibration {}", tame(&account.ran.plugin), tame(&account.ran.calibration.version));
-    for (name, digest) in &account.ran.models {
-        println!("  {} {}", tame(name), tame(digest));
+    println!(
+        "  {}, calibration {}",
+        printable(&alert_report.ran.plugin),
+        printable(&alert_report.ran.calibration.version)
+    );
+    for (name, digest) in &alert_report.ran.models {
+        println!("  {} {}", printable(name), printable(digest));
     }
     println!("  {} frames, files: {}", examined.replay.frames, {
-        let names: Vec<String> = account.files.keys().map(|n| tame(n)).collect();
+        let names: Vec<String> = alert_report.files.keys().map(|n| printable(n)).collect();
         names.join(", ")
     });
     0

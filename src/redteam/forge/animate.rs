@@ -1,12 +1,5 @@
 //! Photo animation and whole synthetic heads: one picture made to move.
 
-use super::super::error::{Error, Result, within};
-use super::super::faces::{Props, Take};
-use super::super::motion::{Hand, Motion};
-use super::super::random::{Band, Use, rng};
-use super::super::source::{BoxSource, Chain, Scene};
-use super::super::warp::{Kernel, warp};
-use super::super::{Attack, Family};
 use super::blend::{Blend, blend};
 use super::edit::{Edit, Edited};
 use super::parts::{Part, surface};
@@ -15,6 +8,13 @@ use super::tile::Tile;
 use super::triangles::{Sampler, Triangles, paint};
 use crate::analysis::face::mesh::{FaceMesh, LEFT_EYE, RIGHT_EYE};
 use crate::recorded::{Frame, StreamInfo};
+use crate::redteam::attack::{Attack, Family};
+use crate::redteam::error::{Error, Result, within};
+use crate::redteam::motion::{Hand, Motion};
+use crate::redteam::random::{Band, Use, rng};
+use crate::redteam::resources::{Resources, Segment};
+use crate::redteam::source::{BoxSource, Chain, Scene};
+use crate::redteam::warp::{Kernel, warp};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
@@ -74,20 +74,20 @@ impl Attack for Animate {
         &'a self,
         mut source: BoxSource<'a>,
         seed: u64,
-        props: &'a Props,
+        resources: &'a Resources,
     ) -> Result<Box<dyn Scene + 'a>> {
         let info = source.info().clone();
         // The first picture with a face is animated: an attack that begins in mid-call goes on from there.
         let mut head = Vec::new();
         let (frame, mesh) = loop {
             let Some(frame) = source.next_frame()? else { return Err(Error::NoFace) };
-            let mesh = props.face(&frame, &info)?;
+            let mesh = resources.face(&frame, &info)?;
             head.push(frame.clone());
             if let Some(mesh) = mesh {
                 break (frame, mesh);
             }
         };
-        let still = if self.morph > 0.0 { self.morphed(&frame, &mesh, props)? } else { frame };
+        let still = if self.morph > 0.0 { self.morphed(&frame, &mesh, resources)? } else { frame };
         let mut rng = rng(seed, Use::Forgery, 0);
         let animator = Animator {
             animate: self,
@@ -97,7 +97,7 @@ impl Attack for Animate {
             still,
             mesh,
             info: info.clone(),
-            props,
+            resources,
             turn: std::array::from_fn(|_| Band::new(&mut rng, 0.15, 0.9)),
             speech: [Band::new(&mut rng, 2.0, 5.0), Band::new(&mut rng, 0.2, 0.6)],
             blinks: blinks(&mut rng),
@@ -111,10 +111,10 @@ impl Attack for Animate {
 }
 
 impl Animate {
-    fn morphed(&self, frame: &Frame, mesh: &FaceMesh, props: &Props) -> Result<Frame> {
+    fn morphed(&self, frame: &Frame, mesh: &FaceMesh, resources: &Resources) -> Result<Frame> {
         let missing = Error::Missing { attack: "animate", what: "a recording of another person" };
-        let take: &Take = props.other.as_ref().ok_or(missing)?;
-        let (picture, other) = portrait(take, props)?;
+        let segment: &Segment = resources.other.as_ref().ok_or(missing)?;
+        let (picture, other) = portrait(segment, resources)?;
         let (from, to) = (surface(&other), surface(mesh));
         let Some(mut target) = Tile::around(frame, mesh.bounds(), 0.12) else { return Ok(frame.clone()) };
         let mut forged = target.clone();
@@ -177,7 +177,7 @@ struct Animator<'a> {
     triangles: Triangles,
     interocular: f32,
     info: StreamInfo,
-    props: &'a Props,
+    resources: &'a Resources,
     turn: [Band; 3],
     speech: [Band; 2],
     blinks: Vec<f64>,
@@ -251,7 +251,7 @@ impl Animator<'_> {
 impl Edit for Animator<'_> {
     fn edit(&mut self, frame: &Frame, _index: usize) -> Result<Option<Frame>> {
         let drive = self.animate.drive;
-        let driver = if drive == Drive::Recording { self.props.face(frame, &self.info)? } else { None };
+        let driver = if drive == Drive::Recording { self.resources.face(frame, &self.info)? } else { None };
         let (begun, first) = self.begun.get_or_insert((frame.pts_ns, None));
         if first.is_none() {
             first.clone_from(&driver);

@@ -1,8 +1,8 @@
 //! Attacks that change a recording picture by picture.
 
-use super::super::error::Result;
-use super::super::source::{BoxSource, FrameSource, Scene};
 use crate::recorded::{Frame, StreamInfo};
+use crate::redteam::error::Result;
+use crate::redteam::source::{BoxSource, FrameSource, Scene};
 
 /// Changes pictures; `None` leaves one as it is.
 pub(crate) trait Edit {

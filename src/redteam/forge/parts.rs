@@ -93,6 +93,11 @@ pub fn affine(from: &[[f32; 3]], to: &[[f32; 3]]) -> Vec<[f32; 3]> {
         .collect()
 }
 
+/// The outline of a face, grown: for masks around it.
+pub(crate) fn outline(mesh: &FaceMesh, grow: f32) -> Vec<[f32; 2]> {
+    hull(&flat(mesh, &OVAL), grow)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

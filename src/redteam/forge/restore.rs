@@ -1,13 +1,13 @@
 //! Forgery: the inner face made smooth, then sharp, as networks that "restore" faces leave it.
 
-use super::super::error::{Result, within};
-use super::super::faces::Props;
-use super::super::source::{BoxSource, FrameSource, Scene};
-use super::super::{Attack, Family};
 use super::edit::{Edit, Edited};
 use super::parts::Part;
 use super::tile::{Tile, blur};
 use crate::recorded::{Frame, StreamInfo};
+use crate::redteam::attack::{Attack, Family};
+use crate::redteam::error::{Result, within};
+use crate::redteam::resources::Resources;
+use crate::redteam::source::{BoxSource, FrameSource, Scene};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,23 +48,23 @@ impl Attack for Restore {
         &'a self,
         source: BoxSource<'a>,
         _seed: u64,
-        props: &'a Props,
+        resources: &'a Resources,
     ) -> Result<Box<dyn Scene + 'a>> {
         let info = source.info().clone();
-        drop(props.faces()?);
-        Ok(Edited::boxed(source, Restorer { restore: self, info, props }))
+        drop(resources.faces()?);
+        Ok(Edited::boxed(source, Restorer { restore: self, info, resources }))
     }
 }
 
 struct Restorer<'a> {
     restore: &'a Restore,
     info: StreamInfo,
-    props: &'a Props,
+    resources: &'a Resources,
 }
 
 impl Edit for Restorer<'_> {
     fn edit(&mut self, frame: &Frame, _index: usize) -> Result<Option<Frame>> {
-        let Some(mesh) = self.props.face(frame, &self.info)? else { return Ok(None) };
+        let Some(mesh) = self.resources.face(frame, &self.info)? else { return Ok(None) };
         let Some(mut tile) = Tile::around(frame, mesh.bounds(), 0.1) else { return Ok(None) };
         let r = self.restore;
         let smooth = tile.blurred((r.smooth as f32 * mesh.interocular()).max(0.4));

@@ -1,11 +1,5 @@
 //! Forgery: another face, or a part of one, warped over the recorded face and joined to it.
 
-use super::super::error::{Error, Result, within};
-use super::super::faces::{Props, Take};
-use super::super::random::{Use, rng};
-use super::super::source::{BoxSource, FrameSource, Scene};
-use super::super::stage::dim;
-use super::super::{Attack, Family};
 use super::blend::{Blend, blend};
 use super::edit::{Edit, Edited};
 use super::parts::{Part, affine, sparse, surface};
@@ -13,6 +7,12 @@ use super::tile::{Tile, scale};
 use super::triangles::{Sampler, Triangles, paint};
 use crate::analysis::face::mesh::FaceMesh;
 use crate::recorded::{Frame, StreamInfo};
+use crate::redteam::attack::{Attack, Family};
+use crate::redteam::error::{Error, Result, within};
+use crate::redteam::picture::dim;
+use crate::redteam::random::{Use, rng};
+use crate::redteam::resources::{Resources, Segment};
+use crate::redteam::source::{BoxSource, FrameSource, Scene};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
@@ -110,30 +110,33 @@ impl Attack for Swap {
         &'a self,
         source: BoxSource<'a>,
         seed: u64,
-        props: &'a Props,
+        resources: &'a Resources,
     ) -> Result<Box<dyn Scene + 'a>> {
         let info = source.info().clone();
         let missing = |what| Error::Missing { attack: "swap", what };
         let donor = match self.donor {
             Donor::Other | Donor::Still => {
-                Some(props.other.as_ref().ok_or(missing("a recording of another person"))?)
+                Some(resources.other.as_ref().ok_or(missing("a recording of another person"))?)
             }
-            Donor::Later => Some(props.later.as_ref().ok_or(missing("another time of the recording"))?),
+            Donor::Later => Some(resources.later.as_ref().ok_or(missing("another time of the recording"))?),
             Donor::Own => None,
         };
         let still = match donor {
-            Some(take) if self.donor == Donor::Still => Some(portrait(take, props)?),
+            Some(segment) if self.donor == Donor::Still => Some(portrait(segment, resources)?),
             _ => None,
         };
-        Ok(Edited::boxed(source, Swapper { swap: self, info, props, donor, still, seed, triangles: None }))
+        Ok(Edited::boxed(
+            source,
+            Swapper { swap: self, info, resources, donor, still, seed, triangles: None },
+        ))
     }
 }
 
 /// The picture in which the face looks most straight into the camera.
-pub(crate) fn portrait(take: &Take, props: &Props) -> Result<(Frame, FaceMesh)> {
+pub(crate) fn portrait(segment: &Segment, resources: &Resources) -> Result<(Frame, FaceMesh)> {
     let mut best: Option<(f32, Frame, FaceMesh)> = None;
-    for frame in take.frames.iter().step_by(5) {
-        let Some(mesh) = props.face(frame, &take.info)? else { continue };
+    for frame in segment.frames.iter().step_by(5) {
+        let Some(mesh) = resources.face(frame, &segment.info)? else { continue };
         let pose = mesh.pose();
         let turned = pose.yaw.abs() + 0.5 * pose.pitch.abs() + 0.5 * pose.roll.abs();
         if best.as_ref().is_none_or(|b| turned < b.0) {
@@ -146,8 +149,8 @@ pub(crate) fn portrait(take: &Take, props: &Props) -> Result<(Frame, FaceMesh)> 
 struct Swapper<'a> {
     swap: &'a Swap,
     info: StreamInfo,
-    props: &'a Props,
-    donor: Option<&'a Take>,
+    resources: &'a Resources,
+    donor: Option<&'a Segment>,
     still: Option<(Frame, FaceMesh)>,
     seed: u64,
     triangles: Option<Triangles>,
@@ -158,15 +161,15 @@ impl Swapper<'_> {
         if let Some(still) = &self.still {
             return Ok(Some(still.clone()));
         }
-        let Some(take) = self.donor else { return Ok(Some((frame.clone(), mesh.clone()))) };
-        let Some(other) = Props::swing(take, index) else { return Ok(None) };
-        Ok(self.props.face(other, &take.info)?.map(|m| (other.clone(), m)))
+        let Some(segment) = self.donor else { return Ok(Some((frame.clone(), mesh.clone()))) };
+        let Some(other) = Resources::swing(segment, index) else { return Ok(None) };
+        Ok(self.resources.face(other, &segment.info)?.map(|m| (other.clone(), m)))
     }
 }
 
 impl Edit for Swapper<'_> {
     fn edit(&mut self, frame: &Frame, index: usize) -> Result<Option<Frame>> {
-        let Some(mesh) = self.props.face(frame, &self.info)? else { return Ok(None) };
+        let Some(mesh) = self.resources.face(frame, &self.info)? else { return Ok(None) };
         let Some((picture, other)) = self.donor(frame, &mesh, index)? else { return Ok(None) };
         let swap = self.swap;
         let pick = |m: &FaceMesh| -> Vec<[f32; 3]> {

@@ -1,13 +1,13 @@
 //! What is sent, and when.
 
-use super::super::error::{Error, Result};
-use super::super::faces::Take;
-use super::super::run::{buffer, caps_of};
-use super::super::sensor::{Clock, Room, Sensor, Stamp};
-use super::super::stage::resized;
-use super::{Content, Inject, Times};
-use crate::batch::Running;
+use super::attack::{Content, Inject, Times};
+use crate::batch::RunningPipeline;
 use crate::recorded::{Frame, StreamInfo};
+use crate::redteam::buffers::{buffer, caps_of};
+use crate::redteam::error::{Error, Result};
+use crate::redteam::picture::resized;
+use crate::redteam::resources::Segment;
+use crate::redteam::sensor::{Clock, Room, Sensor, Stamp};
 use gst::prelude::*;
 use gstreamer as gst;
 use gstreamer_app::{AppSink, AppSrc};
@@ -29,11 +29,11 @@ const PIECE: u64 = 2;
 const SIZE: (u32, u32) = (320, 240);
 
 impl Feed {
-    /// All that is sent within `seconds`. `take` is needed unless the content is simulated.
-    pub fn of(inject: &Inject, take: Option<&Take>, seconds: f64, seed: u64) -> Result<Self> {
-        match take {
-            Some(take) if inject.content == Content::Coded => coded(inject, take, seconds, seed),
-            Some(take) => recorded(inject, take, seconds, seed),
+    /// All that is sent within `seconds`. `segment` is needed unless the content is simulated.
+    pub fn of(inject: &Inject, segment: Option<&Segment>, seconds: f64, seed: u64) -> Result<Self> {
+        match segment {
+            Some(segment) if inject.content == Content::Coded => coded(inject, segment, seconds, seed),
+            Some(segment) => recorded(inject, segment, seconds, seed),
             None => simulated(inject, seconds, seed),
         }
     }
@@ -55,7 +55,7 @@ fn times(inject: &Inject, info: &StreamInfo, number: u64, stamp: &Stamp) -> (u64
 }
 
 /// A clock that stamps what a program writes: the driver's jitter, but no quartz of its own.
-fn stamps(info: &StreamInfo, seed: u64) -> Result<super::super::sensor::Camera> {
+fn stamps(info: &StreamInfo, seed: u64) -> Result<crate::redteam::sensor::Camera> {
     let clock = Clock { drift_ppm: 0.0, stamp_us: 120.0, ..Clock::default() };
     let rate = info.fps.unwrap_or((25, 1));
     Sensor { width: 16, height: 16, rate, clock, seed, ..Sensor::default() }.start(Room::new(seed))
@@ -93,10 +93,10 @@ fn shown(content: Content, number: usize, length: usize, rate: usize) -> usize {
     number % length.max(1)
 }
 
-fn recorded(inject: &Inject, take: &Take, seconds: f64, seed: u64) -> Result<Feed> {
-    let info = &take.info;
+fn recorded(inject: &Inject, segment: &Segment, seconds: f64, seed: u64) -> Result<Feed> {
+    let info = &segment.info;
     let rate = info.fps.map_or(25, |(n, d)| n.div_ceil(d.max(1)) as usize);
-    let mut frames: Vec<Frame> = take.frames.clone();
+    let mut frames: Vec<Frame> = segment.frames.clone();
     if inject.content == Content::Enlarged {
         frames.truncate(rate);
         for frame in &mut frames {
@@ -121,12 +121,12 @@ fn recorded(inject: &Inject, take: &Take, seconds: f64, seed: u64) -> Result<Fee
 }
 
 /// Access units of x264, begun anew with every round.
-fn coded(inject: &Inject, take: &Take, seconds: f64, seed: u64) -> Result<Feed> {
-    let (caps, units) = encode(take)?;
-    let mut clock = stamps(&take.info, seed)?;
+fn coded(inject: &Inject, segment: &Segment, seconds: f64, seed: u64) -> Result<Feed> {
+    let (caps, units) = encode(segment)?;
+    let mut clock = stamps(&segment.info, seed)?;
     let mut sent = Vec::new();
     for (number, unit) in units.iter().cycle().enumerate() {
-        let (at, pts) = times(inject, &take.info, number as u64, &clock.skip());
+        let (at, pts) = times(inject, &segment.info, number as u64, &clock.skip());
         if at as f64 >= seconds * 1e9 {
             break;
         }
@@ -140,10 +140,10 @@ fn coded(inject: &Inject, take: &Take, seconds: f64, seed: u64) -> Result<Feed> 
     Ok(Feed { caps, sent })
 }
 
-fn encode(take: &Take) -> Result<(gst::Caps, Vec<gst::Buffer>)> {
+fn encode(segment: &Segment) -> Result<(gst::Caps, Vec<gst::Buffer>)> {
     let wrong = |e: String| Error::Encoder(e);
-    let first = take.frames.first().ok_or(Error::TooShort { wanted: PIECE as f64 })?;
-    let running = Running::launch(
+    let first = segment.frames.first().ok_or(Error::TooShort { wanted: PIECE as f64 })?;
+    let running = RunningPipeline::launch(
         "appsrc name=in format=time max-bytes=0 ! videoconvert \
          ! x264enc tune=zerolatency speed-preset=veryfast threads=1 bitrate=800 \
          ! video/x-h264,stream-format=byte-stream,alignment=au ! appsink name=out sync=false",
@@ -153,9 +153,9 @@ fn encode(take: &Take) -> Result<(gst::Caps, Vec<gst::Buffer>)> {
         running.part("in").map_err(wrong)?.downcast().map_err(|_| wrong("no way in".into()))?;
     let sink: AppSink =
         running.part("out").map_err(wrong)?.downcast().map_err(|_| wrong("no way out".into()))?;
-    source.set_caps(Some(&format(&take.info, first.width(), first.height())?));
+    source.set_caps(Some(&format(&segment.info, first.width(), first.height())?));
     running.0.set_state(gst::State::Playing).map_err(|e| wrong(e.to_string()))?;
-    for frame in take.frames.iter().take_while(|f| f.pts_ns < PIECE * 1_000_000_000) {
+    for frame in segment.frames.iter().take_while(|f| f.pts_ns < PIECE * 1_000_000_000) {
         source.push_buffer(buffer(frame)).map_err(|e| wrong(e.to_string()))?;
     }
     source.end_of_stream().map_err(|e| wrong(e.to_string()))?;

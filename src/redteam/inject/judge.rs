@@ -1,15 +1,19 @@
 //! One injected feed, in real time, and what is made of it.
 
-use super::super::run::{Judged, Setting, Store, Task, keep_picture};
+use super::attack::{Inject, Way};
 use super::feed::Feed;
-use super::ways::Entry;
-use super::{Inject, Way};
+use super::pipelines::InjectionPipelines;
 use crate::analysis::source::provenance::Finding;
 use crate::batch::{self, Ground};
 use crate::lock::lock;
 use crate::message::{self, DeepfakeMessage, ProvenanceMessage};
 use crate::provenance::policy::Policy;
 use crate::provenance::report::SourceReport;
+use crate::redteam::buffers::keep_picture;
+use crate::redteam::run::recordings::Store;
+use crate::redteam::run::row::Judged;
+use crate::redteam::run::setting::Setting;
+use crate::redteam::run::tasks::Task;
 use gst::prelude::*;
 use gstreamer as gst;
 use std::sync::{Arc, Mutex};
@@ -68,17 +72,17 @@ pub fn evaluate(
 ) -> Result<Judged, String> {
     let text = if inject.way == Way::Network { CALL } else { CAMERA };
     let policy = Policy::parse(text, "policy of the red team").map_err(|e| e.to_string())?;
-    let take = if inject.shows_recording() {
-        let scenery = store.scenery(&task.source, None, (task.window, task.take), &task.trial.kind);
-        Some(scenery.map_err(|e| e.to_string())?.take)
+    let segment = if inject.shows_recording() {
+        let inputs = store.inputs(&task.source, None, (task.window, task.segment_s), &task.trial.kind);
+        Some(inputs.map_err(|e| e.to_string())?.segment)
     } else {
         None
     };
     let feed = match inject.way {
         Way::File | Way::Pattern => None,
-        _ => Some(Feed::of(inject, take.as_ref(), task.seconds, task.seed).map_err(|e| e.to_string())?),
+        _ => Some(Feed::of(inject, segment.as_ref(), task.seconds, task.seed).map_err(|e| e.to_string())?),
     };
-    let entry = Entry::of(inject, feed.as_ref(), take.as_ref())?;
+    let entry = InjectionPipelines::of(inject, feed.as_ref(), segment.as_ref())?;
     let seen: Arc<Mutex<Option<gst::Sample>>> = Arc::default();
     if setting.picture {
         keep_picture(&entry.receiver.part("out")?, 0.6 * task.seconds, &seen);

@@ -1,7 +1,9 @@
 //! The catalogue: families of attacks in TOML, whose products are the conditions. See `docs/redteam.md`.
 
-use super::super::{Family, Kind};
 use super::channel::Channel;
+use crate::redteam::attack::Family;
+use crate::redteam::attacks::generator::Generator;
+use crate::redteam::kind::Kind;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,8 +11,18 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use toml::{Spanned, Table, Value};
 
-/// The catalogue that is built in.
-pub const BUILT_IN: &str = include_str!("../catalogue.toml");
+/// The catalogue that is built in: one text, of a file for each kind of attack.
+pub const BUILT_IN: &str = concat!(
+    include_str!("../catalogue/channels.toml"),
+    include_str!("../catalogue/forgery.toml"),
+    include_str!("../catalogue/animation.toml"),
+    include_str!("../catalogue/presentation.toml"),
+    include_str!("../catalogue/timing.toml"),
+    include_str!("../catalogue/partial.toml"),
+    include_str!("../catalogue/adversarial.toml"),
+    include_str!("../catalogue/control.toml"),
+    include_str!("../catalogue/injection.toml"),
+);
 /// The version that this program reads.
 const SCHEMA_VERSION: u32 = 1;
 /// More conditions than this are a mistake.
@@ -68,7 +80,7 @@ struct File {
     #[serde(default)]
     channel: BTreeMap<String, Spanned<Channel>>,
     #[serde(default)]
-    generator: BTreeMap<String, Spanned<super::super::Generator>>,
+    generator: BTreeMap<String, Spanned<Generator>>,
     family: Vec<FamilyForm>,
 }
 

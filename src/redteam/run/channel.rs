@@ -1,10 +1,10 @@
 //! The way of the pictures from the attacker to the detector: real encoders and decoders, real RTP packets of which some
 //! are lost, other sizes and rates.
 
-use super::super::error::{Result, within};
-use super::super::random::{Use, rng};
 use crate::lock::lock;
 use crate::recorded::StreamInfo;
+use crate::redteam::error::{Result, within};
+use crate::redteam::random::{Use, rng};
 use gst::prelude::*;
 use gstreamer as gst;
 use rand::RngExt;

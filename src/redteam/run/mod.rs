@@ -1,24 +1,24 @@
 //! The self-test: conditions of a catalogue, each rendered, sent through a channel, and judged by the very element.
 
-mod adapt;
+mod adaptive_search;
 mod baseline;
 mod catalogue;
 mod channel;
 mod evaluate;
+pub(super) mod recordings;
 pub mod report;
-mod row;
-mod takes;
+pub(super) mod row;
+pub(super) mod setting;
 mod tally;
-mod work;
+pub(super) mod tasks;
 
-pub use adapt::Search;
+pub use adaptive_search::Search;
 pub use baseline::{Baseline, BaselineError, Change, Flip};
 pub use catalogue::{CatalogueError, Trial, load, parse};
 pub use channel::{Channel, Coding};
-pub use evaluate::{Setting, evaluate};
-pub(crate) use evaluate::{buffer, keep_picture};
+pub use evaluate::evaluate;
+pub use recordings::{EvaluationInputs, Source, Store, sources};
 pub use row::{Judged, Outcome, Row, SCHEMA_VERSION};
-pub(crate) use takes::caps_of;
-pub use takes::{Scenery, Source, Store, sources};
+pub use setting::Setting;
 pub use tally::{Tallies, Tally, tally};
-pub use work::{Plan, Task};
+pub use tasks::{Plan, Task};

@@ -3,7 +3,7 @@
 use super::baseline::Change;
 use super::row::Row;
 use super::tally::{Tallies, Tally};
-use crate::batch::tame;
+use crate::batch::printable;
 use crate::evaluation::intervals::Rate;
 use crate::report::{self, is_picture, plots};
 use serde::Serialize;
@@ -92,7 +92,7 @@ fn time(t: &Tally) -> String {
 }
 
 fn signals(t: &Tally) -> String {
-    let shown = t.signals.iter().take(3).map(|(s, n)| format!("{} {n}", tame(s)));
+    let shown = t.signals.iter().take(3).map(|(s, n)| format!("{} {n}", printable(s)));
     shown.collect::<Vec<_>>().join(", ")
 }
 
@@ -113,8 +113,8 @@ fn class(t: &Tally) -> &'static str {
 
 fn line(t: &Tally) -> Result<Line, report::Error> {
     Ok(Line {
-        name: tame(&t.name).into_owned(),
-        about: tame(&t.about).into_owned(),
+        name: printable(&t.name).into_owned(),
+        about: printable(&t.about).into_owned(),
         trials: t.errors.map_or(0, |r| r.of).to_string(),
         rate: percent(t.errors.as_ref()),
         bar: t.errors.as_ref().map(plots::bar).transpose()?.unwrap_or_default(),
@@ -207,16 +207,16 @@ pub fn html(input: &Input<'_>) -> Result<String, report::Error> {
         speed: input.speed.into(),
         cards,
         facts: vec![
-            ("recordings", sources.iter().map(|s| tame(s).into_owned()).collect::<Vec<_>>().join(", ")),
+            ("recordings", sources.iter().map(|s| printable(s).into_owned()).collect::<Vec<_>>().join(", ")),
             ("alert threshold", threshold),
-            ("models", tame(&models.join(", ")).into_owned()),
+            ("models", printable(&models.join(", ")).into_owned()),
         ],
         sections,
         pictures: pictures(input),
         failures: t
             .failures
             .iter()
-            .map(|(c, r, n)| (tame(c).into_owned(), tame(r).into_owned(), *n))
+            .map(|(c, r, n)| (printable(c).into_owned(), printable(r).into_owned(), *n))
             .collect(),
         change: input.change.map(changed),
     };
@@ -243,7 +243,7 @@ fn pictures(input: &Input<'_>) -> Vec<Picture> {
             _ => "in part",
         };
         let uri = (*by.get(t.name.as_str())?).to_owned();
-        Some(Picture { name: tame(&t.name).into_owned(), uri, class: class(t), verdict })
+        Some(Picture { name: printable(&t.name).into_owned(), uri, class: class(t), verdict })
     })
     .collect()
 }
@@ -251,11 +251,11 @@ fn pictures(input: &Input<'_>) -> Vec<Picture> {
 fn changed(c: &Change) -> Changed {
     let flip = |what| {
         move |f: &super::baseline::Flip| {
-            (tame(&f.condition).into_owned(), what, format!("{:.1} to {:.1} nats", f.before, f.now))
+            (printable(&f.condition).into_owned(), what, format!("{:.1} to {:.1} nats", f.before, f.now))
         }
     };
     let mut rows: Vec<_> = c.worse.iter().map(flip("worse")).collect();
-    rows.extend(c.broken.iter().map(|k| (tame(k).into_owned(), "does not run any more", String::new())));
+    rows.extend(c.broken.iter().map(|k| (printable(k).into_owned(), "does not run any more", String::new())));
     rows.extend(c.better.iter().map(flip("better")));
     Changed { sentence: sentence(c), rows }
 }
@@ -286,7 +286,7 @@ pub fn table(t: &Tallies, worst: usize) -> String {
         vec![["", "trials", "wrong (95 %)", "median, p95", "caught by", ""].map(String::from)];
     let row = |t: &Tally| {
         let trials = t.errors.map_or(0, |r| r.of).to_string();
-        [tame(&t.name).into_owned(), trials, percent(t.errors.as_ref()), time(t), signals(t), notes(t)]
+        [printable(&t.name).into_owned(), trials, percent(t.errors.as_ref()), time(t), signals(t), notes(t)]
     };
     rows.extend(t.families.iter().map(row));
     rows.push(row(&t.all_attacks));

@@ -1,8 +1,8 @@
 //! What is kept of an evaluation: one line of the results.
 
-use super::super::Family;
-use crate::batch::lines::Line;
+use crate::batch::json_lines::Line;
 use crate::batch::{Ground, Scanned};
+use crate::redteam::attack::Family;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

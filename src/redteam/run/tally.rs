@@ -1,9 +1,9 @@
 //! From evaluations to what is said of every condition.
 
-use super::super::Family;
 use super::row::{Judged, Row};
 use crate::batch::Ground;
 use crate::evaluation::intervals::Rate;
+use crate::redteam::attack::Family;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,8 +1,8 @@
 //! The simulated sensor's pixels: what noise light turns into.
 
+use super::scene::Linear;
 use crate::redteam::error::{Result, within};
 use crate::redteam::random::{Use, rng};
-use crate::redteam::sensor::Linear;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 

@@ -163,7 +163,13 @@ impl Render {
             Name::Photo => (Kind::Photo(photo(p.still_at)), 1.5),
             Name::Splice => {
                 let then = Box::new(Kind::Photo(Photo { size: None, ..photo(Some(0.0)) }));
-                (Kind::Splice(Splice { onset: self.onset.unwrap_or(Splice::default().onset), then }), 1.5)
+                (
+                    Kind::Splice(Splice {
+                        onset: self.onset.unwrap_or(Splice::<Box<Kind>>::default().onset),
+                        then,
+                    }),
+                    1.5,
+                )
             }
             Name::Loop => {
                 let l = &self.replay;

@@ -5,7 +5,7 @@ use crate::common::{INTERRUPTED, ProfileName};
 use clap::Args;
 use gstdeepfake::analysis::engine::profile::Profile;
 use gstdeepfake::batch::interruption;
-use gstdeepfake::batch::lines::Lines;
+use gstdeepfake::batch::json_lines::Lines;
 use gstdeepfake::batch::process::{Progress, answer, each};
 use gstdeepfake::redteam::run::{
     Baseline, Judged, Outcome, Plan, Row, SCHEMA_VERSION, Setting, Store, Task, Trial, evaluate, load,
@@ -210,7 +210,10 @@ impl Run {
         let tallies = tally(&rows);
         anstream::println!("{}{speed}", report::table(&tallies, self.worst));
         for (condition, reason, times) in tallies.failures.iter().take(20) {
-            anstream::println!("failed {times} times: {condition}: {}", gstdeepfake::batch::tame(reason));
+            anstream::println!(
+                "failed {times} times: {condition}: {}",
+                gstdeepfake::batch::printable(reason)
+            );
         }
         if let Some(change) = &change {
             anstream::println!("{}", report::change_text(change));

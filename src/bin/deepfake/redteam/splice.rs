@@ -3,8 +3,8 @@
 use super::fail;
 use crate::common::INTERRUPTED;
 use clap::Args;
-use gstdeepfake::batch::{interruption, read_manifest, tame};
-use gstdeepfake::redteam::{self, Made, Pair, Unfit, control, join, pairs, write_manifest};
+use gstdeepfake::batch::{interruption, printable, read_manifest};
+use gstdeepfake::redteam::{self, ManifestRow, Pair, Unfit, control, join, pairs, write_manifest};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -62,14 +62,16 @@ impl Splice {
         let mut missed = 0;
         let mut miss = |pair: &str, why: &Unfit| {
             missed += 1;
-            bar.suspend(|| anstream::println!("not spliced: {}: {}", tame(pair), tame(&why.to_string())));
+            bar.suspend(|| {
+                anstream::println!("not spliced: {}: {}", printable(pair), printable(&why.to_string()))
+            });
         };
         left_out.iter().for_each(|l| miss(&l.pair, &l.why));
         let (made, names, controls) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
         let mut work = Work { args: self, stop: &stop, bar: &bar, made, names, controls };
         let mut spliced = 0;
         for (number, pair) in found.iter().enumerate() {
-            bar.set_message(format!("{}/{} {}", number + 1, found.len(), tame(&pair.id)));
+            bar.set_message(format!("{}/{} {}", number + 1, found.len(), printable(&pair.id)));
             bar.set_position(number as u64 * PARTS);
             match work.make(pair) {
                 Ok(()) => spliced += 1,
@@ -101,7 +103,7 @@ struct Work<'a> {
     args: &'a Splice,
     stop: &'a AtomicBool,
     bar: &'a ProgressBar,
-    made: Vec<Made>,
+    made: Vec<ManifestRow>,
     /// Names that are taken, and genuine recordings that were written.
     names: BTreeSet<String>,
     controls: BTreeSet<String>,
@@ -121,13 +123,13 @@ impl Work<'_> {
         let file = format!("{name}-spliced.mp4");
         let output = self.args.output.join(&file);
         let joined = join(pair, self.args.onset, &output, &mut |done, all| tell(0, done, all))?;
-        let spliced = pair.made_spliced(file, &joined);
+        let spliced = pair.spliced_row(file, &joined);
         if !self.controls.contains(&pair.genuine.name) {
             let file = format!("{name}-genuine.mp4");
             let output = self.args.output.join(&file);
             control(&pair.genuine.path, &output, &mut |done, all| tell(1, done, all))?;
             self.controls.insert(pair.genuine.name.clone());
-            self.made.push(pair.made_genuine(file));
+            self.made.push(pair.genuine_row(file));
         }
         self.made.push(spliced);
         Ok(())
