@@ -43,6 +43,7 @@ fn track(id: u32, x: f64, state: State, risk: f64) -> TrackVerdict {
         condition: Condition::Analysed,
         risk,
         statistic: risk * 6.0,
+        posterior: Default::default(),
         evidence,
     }
 }

@@ -2,6 +2,7 @@
 
 mod config;
 pub mod ignored;
+mod outcome;
 pub mod profile;
 pub mod sampler;
 mod session;
@@ -10,5 +11,6 @@ mod trace;
 mod watch;
 
 pub use config::EngineConfig;
-pub use stream::{Engine, Outcome, Score};
+pub use outcome::{Outcome, Score};
+pub use stream::Engine;
 pub use trace::Trace;
