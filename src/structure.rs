@@ -187,6 +187,7 @@ pub(crate) fn write_verdict(s: &mut gst::StructureRef, verdict: &Verdict) {
     s.set("condition", verdict.condition.name());
     s.set("risk", verdict.risk);
     s.set("alert", verdict.alert);
+    s.set("statistic", verdict.statistic);
     write_posterior(s, &verdict.posterior);
     s.set("decision", verdict.decision.name());
     s.set("tracks", gst::Array::new(verdict.tracks.iter().map(track_structure)));
@@ -221,6 +222,7 @@ pub(crate) fn read_verdict(s: &gst::StructureRef) -> Result<Verdict, Error> {
         alert: field(s, "alert")?,
         tracks: array(s, "tracks", read_track)?,
         stream_evidence: read_evidence(s, "stream-evidence")?,
+        statistic: if s.has_field("statistic") { field(s, "statistic")? } else { 0.0 },
         posterior: read_posterior(s)?,
         decision: if s.has_field("decision") {
             named(s, "decision", Decision::from_name)?

@@ -237,10 +237,10 @@ prop_compose! {
         epoch in any::<u64>(), analysed_pts in prop::option::of(time()), state in names(State::ALL),
         condition in names(Condition::ALL), risk in 0.0..1.0f64, alert in any::<bool>(),
         tracks in prop::collection::vec(track(), 0..4), stream_evidence in evidence(),
-        posterior in posterior(), decision in names(Decision::ALL),
+        posterior in posterior(), decision in names(Decision::ALL), statistic in -9.0..9.0f64,
     ) -> Verdict {
         Verdict {
-            epoch, analysed_pts, state, condition, risk, alert, tracks, stream_evidence, posterior, decision,
+            epoch, analysed_pts, state, condition, risk, alert, tracks, stream_evidence, statistic, posterior, decision,
             ..Verdict::not_analysed(0)
         }
     }

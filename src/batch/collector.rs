@@ -3,7 +3,7 @@
 use super::record::{AlertNote, Ground, Moment, Scanned};
 use crate::analysis::evidence::Evidence;
 use crate::analysis::judgement::verdict::{AlertKind, Verdict};
-use crate::message::{AlertMessage, DeepfakeMessage, Header};
+use crate::message::{AlertMessage, DecisionMessage, DeepfakeMessage, Header};
 use std::collections::BTreeMap;
 
 /// Stretches that a time line has at most, and alerts that are kept one by one.
@@ -43,6 +43,7 @@ impl Collector {
         match message {
             DeepfakeMessage::Verdict(m) => self.verdict(&m.verdict, moment_of(&m.header)),
             DeepfakeMessage::Alert(m) => self.alert(m),
+            DeepfakeMessage::Decision(m) => self.decision(m),
             DeepfakeMessage::Summary(m) => {
                 let kept = &mut self.kept;
                 kept.worst_state = m.worst_state;
@@ -57,10 +58,8 @@ impl Collector {
                 kept.provider = m.header.provider.clone();
             }
             // That a recording comes from a file is known; nobody is asked anything, and where bundles lie is for those who asked for them.
-            DeepfakeMessage::Provenance(_)
-            | DeepfakeMessage::Challenge(_)
-            | DeepfakeMessage::Evidence(_)
-            | DeepfakeMessage::Decision(_) => {}
+            DeepfakeMessage::Provenance(_) | DeepfakeMessage::Challenge(_) | DeepfakeMessage::Evidence(_) => {
+            }
         }
     }
 
@@ -84,6 +83,8 @@ impl Collector {
         let spoken = verdict.tracks.iter().any(|t| t.evidence.iter().any(speaks));
         let ground = Ground::of(verdict.condition, spoken);
         self.kept.ground = self.kept.ground.max(ground);
+        (self.kept.decision, self.kept.probability) = (verdict.decision, verdict.posterior.attack);
+        self.kept.fused = short(verdict.statistic);
         self.kept.frames_judged += u64::from(ground == Ground::Judged);
         // A track out of sight and the stream itself tell their statistic only by the risk that they make; while an
         // alert stands the risk is 1 and the alert has told.
@@ -103,6 +104,16 @@ impl Collector {
             llr: llr(evidence),
         };
         self.keep(moment);
+    }
+
+    /// The last one counts: that of the end, or of where the recording broke off.
+    fn decision(&mut self, m: &DecisionMessage) {
+        let (kept, ruling) = (&mut self.kept, &m.ruling);
+        kept.decision = ruling.decision;
+        kept.reasons = ruling.reasons.clone();
+        kept.good_seconds = short(ruling.good_seconds);
+        kept.probability = ruling.posterior.attack;
+        kept.fused = short(ruling.statistic);
     }
 
     fn keep(&mut self, moment: Moment) {

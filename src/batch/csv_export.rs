@@ -4,7 +4,7 @@ use super::error::Error;
 use super::record::{Outcome, Record};
 use std::path::Path;
 
-const HEAD: [&str; 21] = [
+const HEAD: [&str; 25] = [
     "clip",
     "status",
     "label",
@@ -20,6 +20,10 @@ const HEAD: [&str; 21] = [
     "threshold",
     "worst_risk",
     "worst_state",
+    "decision",
+    "probability",
+    "fused",
+    "decision_reason",
     "duration_s",
     "frames_analysed",
     "wall_s",
@@ -65,6 +69,10 @@ fn write(to: impl std::io::Write, records: &[Record]) -> csv::Result<()> {
                     format!("{:.3}", s.threshold),
                     format!("{:.3}", s.worst_risk),
                     s.worst_state.to_string(),
+                    s.decision.to_string(),
+                    format!("{:.5}", s.probability),
+                    format!("{:.3}", s.fused),
+                    plain(s.reasons.first().map(String::as_str).unwrap_or_default()),
                     format!("{:.3}", s.duration_s),
                     s.frames_analysed.to_string(),
                     s.wall_s.to_string(),

@@ -2,6 +2,7 @@
 
 use super::network_evaluation::{self, ModelEvaluation};
 use super::record::{Ground, Outcome, Record};
+use crate::analysis::judgement::decision::Decision;
 use crate::evaluation::intervals::Rate;
 use crate::evaluation::{Area, Clip, Evaluation};
 use serde_json::{Value, json};
@@ -23,7 +24,7 @@ pub(super) fn clip(record: &Record) -> Option<Clip> {
     Some(Clip {
         attack,
         kind: label.attack_type.clone().unwrap_or_else(|| if attack { ATTACK.into() } else { String::new() }),
-        score: if scanned.score.is_finite() { scanned.score } else { 0.0 },
+        score: if scanned.fused.is_finite() { scanned.fused } else { 0.0 },
         alerted: scanned.alerted,
         risk: claimed.then_some(scanned.worst_risk.clamp(0.0, 1.0)),
         pair: label.pair_id.clone(),
@@ -60,7 +61,22 @@ pub fn eval_json(
         (name.clone(), one)
     });
     all["models"] = Value::Object(models.collect());
+    all["decisions"] = json!(decisions(records));
     all["clips"] = records.iter().map(clip_json).collect();
+    all
+}
+
+/// How many recordings of each kind of attack, and genuine ones, ended in each decision.
+pub fn decisions(records: &[Record]) -> BTreeMap<String, BTreeMap<&'static str, usize>> {
+    let mut all: BTreeMap<String, BTreeMap<&'static str, usize>> = BTreeMap::new();
+    for record in records {
+        if let (Some(clip), Some(scanned)) = (clip(record), record.scanned()) {
+            let kind = if clip.attack { clip.kind } else { "genuine".to_owned() };
+            let counts =
+                all.entry(kind).or_insert_with(|| Decision::ALL.iter().map(|d| (d.name(), 0)).collect());
+            *counts.entry(scanned.decision.name()).or_default() += 1;
+        }
+    }
     all
 }
 
@@ -124,7 +140,12 @@ fn clip_json(record: &Record) -> Value {
         Outcome::Scanned(s) | Outcome::Damaged(s) => {
             line["note"] = json!(s.note);
             line["ground"] = json!(s.ground);
-            line["score"] = json!(s.score);
+            line["score"] = json!(s.fused);
+            line["change"] = json!(s.score);
+            line["decision"] = json!(s.decision);
+            line["probability"] = json!(s.probability);
+            line["good_seconds"] = json!(s.good_seconds);
+            line["reasons"] = json!(s.reasons);
             line["risk"] = json!(s.worst_risk);
             line["alerted"] = json!(s.alerted);
             line["first_alert_s"] = json!(s.alerts.first().map(|a| a.at_s));
@@ -148,6 +169,7 @@ pub(super) mod tests {
         let scanned = Scanned {
             ground: Ground::Judged,
             score,
+            fused: score,
             alerted,
             worst_risk: score / 20.0,
             ..Scanned::default()

@@ -46,5 +46,5 @@ pub use results::{Results, read as read_results};
 pub(crate) use scan::jpeg;
 pub use scan::{check, scan};
 pub use settings::Settings;
-pub use table::{clip_line, comparison_table, evaluation_table, models_table, totals};
+pub use table::{clip_line, comparison_table, decision_table, evaluation_table, models_table, totals};
 pub use worker::serve;

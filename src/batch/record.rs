@@ -1,6 +1,7 @@
 //! What is kept of a recording: one line of the results.
 
 use super::settings::Settings;
+use crate::analysis::judgement::decision::Decision;
 use crate::analysis::judgement::verdict::{Condition, State};
 use crate::analysis::source::signed::Signed;
 use crate::provenance::recorded::SourceNote;
@@ -95,6 +96,19 @@ pub struct Scanned {
     pub ground: Ground,
     /// The highest CUSUM statistic of any face or of the stream, nats; 0 where nothing spoke for an attack.
     pub score: f64,
+    /// All evidence of some attack fused, at the end, nats; what error rates and curves are made of.
+    #[serde(default)]
+    pub fused: f64,
+    /// What the session ended in, with the probability of an attack, 0..1, and the reasons.
+    #[serde(default)]
+    pub decision: Decision,
+    #[serde(default)]
+    pub probability: f64,
+    #[serde(default)]
+    pub reasons: Vec<String>,
+    /// Seconds of a face good enough to judge.
+    #[serde(default)]
+    pub good_seconds: f64,
     /// The statistic that raises an alert.
     pub threshold: f64,
     pub alerted: bool,

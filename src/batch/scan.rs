@@ -30,9 +30,16 @@ const SHORTFALL: f64 = 2.0;
 
 impl Settings {
     fn element(&self) -> String {
+        let purpose = match self.purpose.as_str() {
+            "" => String::new(),
+            purpose => format!(" purpose={purpose}"),
+        };
         let hours = self.hours.map_or_else(String::new, |h| format!(" mean-time-between-false-alerts={h}"));
         // Every verdict is wanted, not only one a second.
-        format!("deepfakedetect name=detect mode=sync profile={} report-interval=1{hours}", self.profile)
+        format!(
+            "deepfakedetect name=detect mode=sync profile={} report-interval=1{purpose}{hours}",
+            self.profile
+        )
     }
 
     /// What a line of text would have to quote.

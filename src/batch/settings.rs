@@ -8,6 +8,9 @@ use std::path::PathBuf;
 pub struct Settings {
     /// Value of the element's property `profile`.
     pub profile: String,
+    /// Value of `purpose`; the element's default if empty.
+    #[serde(default)]
+    pub purpose: String,
     /// Value of `mean-time-between-false-alerts`; the element's default if none.
     pub hours: Option<f64>,
     /// Look no further than this.

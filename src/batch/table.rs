@@ -2,8 +2,10 @@
 
 use super::comparison::Comparison;
 use super::display_names::printable;
+use super::evaluation::decisions;
 use super::network_evaluation::ModelEvaluation;
 use super::record::{Ground, Outcome, Record};
+use crate::analysis::judgement::decision::Decision;
 use crate::analysis::judgement::verdict::State;
 use crate::evaluation::intervals::{Interval, Rate};
 use crate::evaluation::{Area, Evaluation, Pairs};
@@ -33,7 +35,8 @@ pub fn clip_line(record: &Record) -> String {
                 (false, Ground::Judged) => (Style::new(), "no alert".into()),
                 (false, ground) => (Style::new().dimmed(), ground.name().to_owned()),
             };
-            let mut line = format!("{style}{word:12}{style:#} {name}  {:.1} nats", scan.score);
+            let mut line =
+                format!("{style}{word:12}{style:#} {name}  {} ({:.1} nats)", scan.decision, scan.fused);
             if let Some(first) = scan.alerts.first() {
                 let _ =
                     write!(line, ", at {:.1} s: {} ({})", first.at_s, first.signal, printable(&first.reason));
@@ -44,6 +47,18 @@ pub fn clip_line(record: &Record) -> String {
             line
         }
     }
+}
+
+/// What labelled recordings ended in.
+pub fn decision_table(records: &[Record]) -> String {
+    let counts = decisions(records);
+    let head = ["decision"].into_iter().chain(Decision::ALL.iter().map(|d| d.name()));
+    let mut rows = vec![head.map(str::to_owned).collect::<Vec<_>>()];
+    for (kind, counts) in &counts {
+        let of = |d: &Decision| counts.get(d.name()).copied().unwrap_or_default().to_string();
+        rows.push([printable(kind).into_owned()].into_iter().chain(Decision::ALL.iter().map(of)).collect());
+    }
+    columns(&rows)
 }
 
 /// How many of what, and how fast.

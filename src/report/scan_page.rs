@@ -60,6 +60,7 @@ struct Clip {
     label: String,
     result: String,
     class: &'static str,
+    decision: &'static str,
     score: String,
     why: String,
     thumbnail: Option<String>,
@@ -126,7 +127,7 @@ impl Page {
             input.records.iter().filter_map(|r| Some((r, r.judged()?))).collect();
         // What needs a look stands first.
         scanned.sort_by(|a, b| {
-            let rank = |s: &Scanned| (s.alerted, s.score);
+            let rank = |s: &Scanned| (s.alerted, s.fused);
             let ((aa, sa), (ab, sb)) = (rank(a.1), rank(b.1));
             ab.cmp(&aa).then(sb.total_cmp(&sa)).then_with(|| a.0.clip.cmp(&b.0.clip))
         });
@@ -245,9 +246,16 @@ fn clip(
     let first = s.alerts.first();
     let why = first.map_or_else(String::new, |a| format!("at {:.1} s: {}, {}", a.at_s, a.signal, a.reason));
     let mut facts = format!(
-        "{:.1} s, {} frames analysed, {} of them with evidence of a face; state at the end: {}; highest statistic \
-         {:.1} of {:.1} nats",
-        s.duration_s, s.frames_analysed, s.frames_judged, s.state, s.score, s.threshold
+        "{:.1} s, {} frames analysed, {} of them with evidence of a face; state at the end: {}; change \
+         detection {:.1} of {:.1} nats; decision: {}, {}",
+        s.duration_s,
+        s.frames_analysed,
+        s.frames_judged,
+        s.state,
+        s.score,
+        s.threshold,
+        s.decision,
+        s.reasons.join("; ")
     );
     for (reason, n) in &s.frames_skipped {
         facts += &format!("; {n} frames skipped ({reason})");
@@ -268,7 +276,8 @@ fn clip(
         label,
         result,
         class,
-        score: format!("{:.1}", s.score),
+        score: format!("{:.1}", s.fused),
+        decision: s.decision.name(),
         why: printable(&why).into_owned(),
         // It comes from a file of results, which anybody may have written.
         thumbnail: s.thumbnail.clone().filter(|t| is_picture(t)),

@@ -374,6 +374,7 @@ impl<M: NetworkModels> Engine<M> {
             alert: judges().any(Judge::is_raised),
             tracks,
             stream_evidence,
+            statistic: ruling.statistic,
             posterior: ruling.posterior,
             decision: ruling.decision,
             source: self.source.clone(),

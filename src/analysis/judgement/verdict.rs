@@ -95,7 +95,10 @@ pub struct Verdict {
     pub tracks: Vec<TrackVerdict>,
     /// Evidence that belongs to the stream rather than to a face (repeats, provenance).
     pub stream_evidence: Vec<Evidence>,
-    /// Probabilities of attack, of the face or stream of which they are highest.
+    /// All evidence of some attack fused, nats, of the face or stream for which it is highest.
+    #[serde(default)]
+    pub statistic: f64,
+    /// Probabilities of attack, of the same.
     #[serde(default)]
     pub posterior: Posterior,
     /// What the session would end in now.

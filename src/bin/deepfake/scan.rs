@@ -4,6 +4,7 @@ use crate::Run;
 use crate::common::{INTERRUPTED, ProfileName, fail};
 use clap::Args;
 use gstdeepfake::analysis::engine::profile::Profile;
+use gstdeepfake::analysis::judgement::decision::Decision;
 use gstdeepfake::batch::{
     self, Comparison, Error, Event, Item, Outcome, Record, Results, SCHEMA_VERSION, Settings,
 };
@@ -26,7 +27,7 @@ use std::time::Instant;
 /// With labels (a manifest) it tells error rates and curves as well. A recording that cannot be scanned is listed with
 /// its reason and stops nothing; one that is damaged in the middle is judged up to there. Exit status: 0 if all were
 /// scanned to their ends, 1 if some failed, 2 if the scan was not possible,
-/// 130 after Ctrl-C.
+/// 3 if all were scanned and --fail-on found what it looks for, 130 after Ctrl-C.
 #[derive(Debug, Args)]
 pub struct Scan {
     /// Files, folders (walked for video files), manifests (.csv with a column `path` or `file`, and perhaps label,
@@ -39,6 +40,12 @@ pub struct Scan {
     /// How thoroughly to analyse.
     #[arg(long, value_enum, default_value_t = ProfileName::Balanced)]
     profile: ProfileName,
+    /// Presets of the operating points [default: the element's, call].
+    #[arg(long, value_enum)]
+    purpose: Option<PurposeName>,
+    /// Exit with 3 if any recording ends in this decision, or in a worse one.
+    #[arg(long, value_enum, value_name = "DECISION")]
+    fail_on: Option<FailOn>,
     /// The operating point: hours of genuine video of one stream per false alert [default: the element's, 100].
     #[arg(long, value_name = "HOURS", value_parser = hours)]
     mean_time_between_false_alerts: Option<f64>,
@@ -83,6 +90,42 @@ pub struct Scan {
     worker: bool,
 }
 
+/// The element's purposes.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum PurposeName {
+    Call,
+    Kyc,
+    Forensic,
+}
+
+impl PurposeName {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Call => "call",
+            Self::Kyc => "kyc",
+            Self::Forensic => "forensic",
+        }
+    }
+}
+
+/// Decisions that may be looked for.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum FailOn {
+    Insufficient,
+    Refer,
+    Reject,
+}
+
+impl From<FailOn> for Decision {
+    fn from(least: FailOn) -> Self {
+        match least {
+            FailOn::Insufficient => Self::Insufficient,
+            FailOn::Refer => Self::Refer,
+            FailOn::Reject => Self::Reject,
+        }
+    }
+}
+
 fn number(text: &str, range: std::ops::RangeInclusive<f64>) -> Result<f64, String> {
     let wrong = || format!("give a number from {} to {}", range.start(), range.end());
     text.parse().ok().filter(|n| range.contains(n)).ok_or_else(wrong)
@@ -102,7 +145,8 @@ impl Run for Scan {
             return worker();
         }
         match recordings(&self) {
-            Ok(0) => ExitCode::SUCCESS,
+            Ok(Done { failed: 0, found: false }) => ExitCode::SUCCESS,
+            Ok(Done { failed: 0, found: true }) => ExitCode::from(3),
             Ok(_) => ExitCode::FAILURE,
             Err(Error::Interrupted) => fail("scan", "interrupted", INTERRUPTED),
             Err(error) => fail("scan", error, 2),
@@ -124,13 +168,19 @@ fn worker() -> ExitCode {
     )
 }
 
-/// Returns how many recordings failed.
-fn recordings(args: &Scan) -> Result<usize, Error> {
+/// How many recordings failed, and whether one ended in a decision that was looked for.
+struct Done {
+    failed: usize,
+    found: bool,
+}
+
+fn recordings(args: &Scan) -> Result<Done, Error> {
     gstdeepfake::register_static().map_err(|e| Error::Analysis(e.to_string()))?;
     let stop =
         batch::interruption().map_err(|e| Error::Analysis(format!("Ctrl-C cannot be listened to: {e}")))?;
     let settings = Settings {
         profile: Profile::from(args.profile).name().into(),
+        purpose: args.purpose.map_or_else(String::new, |p| p.name().into()),
         hours: args.mean_time_between_false_alerts,
         seconds: args.seconds,
         thumbnails: args.thumbnails,
@@ -194,7 +244,12 @@ fn recordings(args: &Scan) -> Result<usize, Error> {
     if interrupted {
         return Err(Error::Interrupted);
     }
-    Ok(records.iter().filter(|r| r.scanned().is_none()).count())
+    let bad = |r: &&Record| {
+        let decided = r.judged().map(|s| s.decision);
+        decided.zip(args.fail_on).is_some_and(|(decision, least)| decision >= least.into())
+    };
+    let failed = records.iter().filter(|r| r.scanned().is_none()).count();
+    Ok(Done { failed, found: records.iter().any(|r| bad(&r)) })
 }
 
 /// Nobody looks at the time lines of thousands of recordings but a report.
@@ -285,6 +340,7 @@ fn write(args: &Scan, records: &[Record], earlier: Option<&[Record]>, speed: &st
     let evaluation: Option<Evaluation> = (!clips.is_empty()).then(|| evaluate(&clips));
     if let Some(evaluation) = &evaluation {
         anstream::println!("\n{}", batch::evaluation_table(evaluation).trim_end());
+        anstream::println!("\n{}", batch::decision_table(records).trim_end());
     }
     let models = batch::model_evaluations(records);
     if !models.is_empty() {
