@@ -1,5 +1,5 @@
-//! The probes on a source's way: what passes there is looked at on the streaming thread, briefly, and judged on the
-//! monitor's.
+//! The probes on a source's way: what passes there is copied or counted on the streaming thread, and weighed on
+//! the monitor's.
 
 use super::identity::Identity;
 use super::walk::Origin;
@@ -180,7 +180,7 @@ impl Probes {
         self.rtp = Some(watch);
     }
 
-    /// What the probes have seen so far, judged.
+    /// What the probes have seen so far, weighed.
     pub fn findings(&mut self) -> Vec<Finding> {
         let mut findings = Vec::new();
         // Copies: the streaming thread must not wait for the judging.
