@@ -183,7 +183,7 @@ impl Probes {
     /// What the probes have seen so far, weighed.
     pub fn findings(&mut self) -> Vec<Finding> {
         let mut findings = Vec::new();
-        // Copies: the streaming thread must not wait for the judging.
+        // Copies: the streaming thread must not wait for the weighing.
         if let Some(timing) = &self.timing {
             let timing = lock(timing).clone();
             findings.extend(timing.findings(self.claim));
@@ -202,7 +202,7 @@ impl Probes {
         if let Some(units) = &self.units {
             let waiting = std::mem::take(&mut lock(units).waiting);
             found.extend(marks_in_access_unit(&waiting));
-            // The room goes back, so that the streaming thread need not make new.
+            // The memory goes back, so that the streaming thread need not allocate.
             let mut emptied = waiting;
             emptied.clear();
             let mut units = lock(units);
