@@ -1,4 +1,4 @@
-//! Mutexes of which a panic in another thread leaves nothing broken.
+//! Locking a mutex also after a panic in another thread.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -122,10 +122,10 @@ pub fn age(buffer: &gst::BufferRef) -> Option<u64> {
 /// Takes the verdict off `buffer`; says whether there was one.
 pub fn remove(buffer: &mut gst::BufferRef) -> bool {
     let mut removed = false;
-    // More than one only if somebody else added it; they all go.
+    // More than one only if other code added it; they all go.
     while let Ok(meta) = CustomMeta::from_mut_buffer(buffer, NAME) {
         if meta.remove().is_err() {
-            break; // locked metadata: nobody locks ours
+            break; // locked metadata: ours is never locked
         }
         removed = true;
     }

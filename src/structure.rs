@@ -192,7 +192,7 @@ pub(crate) fn write_verdict(s: &mut gst::StructureRef, verdict: &Verdict) {
     s.set("decision", verdict.decision.name());
     s.set("tracks", gst::Array::new(verdict.tracks.iter().map(track_structure)));
     s.set("stream-evidence", evidence_array(&verdict.stream_evidence));
-    // Left out while nobody has looked.
+    // Left out while the source was not looked at.
     if let Some(source) = &verdict.source {
         s.set("source-class", source.class.name());
         s.set("source-confidence", source.confidence);

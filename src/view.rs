@@ -1,4 +1,4 @@
-//! From GStreamer's frames to the analysis' view of them.
+//! Views of GStreamer's frames for the analysis.
 
 use crate::analysis::pixels::frame::{Colour, FrameError, FrameView, Matrix, PixelFormat, Plane};
 use gst_video::prelude::*;

@@ -1,5 +1,5 @@
-//! One stream's analysis with all that goes out of it: runs the engine on a job, publishes the verdict, and decides
-//! which messages to post. Owned by the worker in live mode and by the streaming thread in sync mode.
+//! The analysis of one stream: runs the engine on a job, publishes the verdict, and passes on alerts and results of
+//! challenges. Owned by the worker in live mode and by the streaming thread in sync mode.
 
 use super::counters::{StopWatch, bump};
 use super::job::Job;

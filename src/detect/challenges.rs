@@ -1,5 +1,5 @@
-//! The challenge controller, shared between the streaming thread, the analysis and whoever asks for a challenge. What is
-//! judged, and how, is [`crate::analysis::challenge`].
+//! The challenge controller, shared between the streaming thread, the analysis and the threads that ask for a challenge.
+//! What is judged, and how, is in [`crate::analysis::challenge`].
 //!
 //! All times are the stream's: without buffers no deadline passes, and a stopped stream has none.
 
@@ -71,7 +71,7 @@ impl Challenges {
         lock(&self.results).clear();
     }
 
-    /// A buffer passes; the result of a challenge that nobody has judged in time. Locks only then.
+    /// A buffer passes; the result of a challenge that was not judged in time. Locks only then.
     pub fn pass(&self, pts: u64) -> Option<Report> {
         self.now.store(pts, Ordering::Release);
         if pts <= self.due.load(Ordering::Acquire) {
@@ -80,7 +80,7 @@ impl Challenges {
         self.ended(self.with(|controller| controller.overdue(pts)))
     }
 
-    /// The stream's frame rate, as far as the caps tell.
+    /// The stream's frame rate, if the caps have one.
     pub fn set_frame(&self, ns: u64) {
         self.frame.store(ns, Ordering::Release);
     }

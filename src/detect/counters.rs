@@ -44,7 +44,7 @@ counters! {
     unreadable => "skipped-unreadable",
     /// Fingerprints dropped because the worker was behind.
     prints_dropped => "fingerprints-dropped",
-    /// Alerts whose evidence lies on the disk.
+    /// Alerts whose evidence is on the disk.
     evidence_written => "evidence-written",
     /// Alerts whose evidence was dropped because the disk was behind.
     evidence_dropped => "evidence-dropped",
@@ -171,7 +171,7 @@ impl Meter for StopWatch {
     }
 }
 
-/// Resident memory of the whole process, bytes; 0 where the system does not tell.
+/// Resident memory of the whole process, bytes; 0 where the system does not report it.
 pub fn resident_memory() -> u64 {
     let pages = std::fs::read_to_string("/proc/self/statm")
         .ok()

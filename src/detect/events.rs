@@ -30,8 +30,8 @@ impl Detect {
         Ok(())
     }
 
-    /// An event from upstream: what it means for the analysis. Some are asked of this element and go no further; then
-    /// whether they were served.
+    /// An event from upstream: what it means for the analysis. `Some` for one that asks this element for
+    /// a challenge and goes no further: whether it was opened.
     pub(super) fn take_sink_event(&self, event: &gst::EventRef) -> Option<bool> {
         if let Some(opened) = self.challenge_event(event) {
             return Some(opened);
@@ -107,7 +107,7 @@ impl Detect {
     }
 }
 
-/// Nanoseconds between two frames; `None` where the caps do not tell.
+/// Nanoseconds between two frames; `None` where the caps have no frame rate.
 fn frame_duration(info: &gst_video::VideoInfo) -> Option<u64> {
     let (n, d) = (u64::try_from(info.fps().numer()).ok()?, u64::try_from(info.fps().denom()).ok()?);
     (n > 0).then(|| 1_000_000_000 * d / n)

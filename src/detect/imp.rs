@@ -129,7 +129,7 @@ impl BaseTransformImpl for Detect {
         if self.obj().src_pad().peer_query(query) {
             Ok(())
         } else {
-            Err(gst::loggable_error!(CAT, "nobody downstream proposes an allocation"))
+            Err(gst::loggable_error!(CAT, "no element downstream proposes an allocation"))
         }
     }
 

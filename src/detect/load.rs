@@ -1,4 +1,4 @@
-//! Loading the models and the calibration that a run uses, and what is said of them later.
+//! Loading the models and the calibration that a run uses, and noting them for messages, statistics and evidence.
 
 use super::scores::Scores;
 use super::settings::Settings;
@@ -113,7 +113,7 @@ fn short_digest(name: &str, digest: &str) -> String {
     format!("{name}@sha256:{}", digest.get(..16).unwrap_or(digest))
 }
 
-/// Where models may lie beside the plugin: in a source tree (`target/<profile>` two levels below `models`) and in an
+/// Where models may be beside the plugin: in a source tree (`target/<profile>` two levels below `models`) and in an
 /// installation (`lib/<arch>/gstreamer-1.0` beside `share`).
 fn candidate_dirs() -> Vec<PathBuf> {
     let plugin = gst::Registry::get().find_plugin("deepfake").and_then(|p| p.filename());

@@ -1,4 +1,4 @@
-//! Between streaming thread and worker: one slot, the latest wins.
+//! The queue between streaming thread and worker: one slot, the latest job wins.
 //!
 //! Drop policy: a new job replaces one that waits (the replaced one is given back, to be counted and dropped outside
 //! the lock). At most two buffers are held: the one that waits and the one in work. A worker without a job sleeps on

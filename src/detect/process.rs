@@ -1,4 +1,4 @@
-//! One buffer on the streaming thread: looked at, handed to the analysis if it is sampled, given the newest verdict.
+//! One buffer on the streaming thread: looked at, passed to the analysis if it is sampled, given the newest verdict.
 
 use super::counters::bump;
 use super::failure;

@@ -1,4 +1,4 @@
-//! What the user set, and the defaults.
+//! The settings of `deepfakedetect` as types, and their defaults.
 
 use crate::analysis::engine::profile::Profile;
 use crate::analysis::judgement::decision::OperatingPoint;
@@ -112,7 +112,7 @@ pub struct Settings {
     pub probe_controls: bool,
     /// Where bundles go; `None`: none are made.
     pub evidence_dir: Option<PathBuf>,
-    /// Seconds before an alert that its bundle tells of.
+    /// Seconds of analysis before an alert that its bundle holds.
     pub evidence_seconds: u32,
     /// Pictures of the faces as well.
     pub evidence_thumbnails: bool,

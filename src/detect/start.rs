@@ -1,4 +1,4 @@
-//! Start and stop of a run: what is made between `READY` and `PAUSED`, and how it ends.
+//! Start and stop of a run: what is loaded and started for it, and how it ends.
 
 use super::analyst::Analyst;
 use super::evidence_writer::EvidenceWriter;

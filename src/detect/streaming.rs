@@ -29,7 +29,7 @@ pub struct StreamingProbe {
     expected: u64,
     /// The time of the present buffer, if it has any.
     now: Option<u64>,
-    /// Set once what is said only once was said.
+    /// Set once the warning was posted; it is posted only once.
     pub warned_interlaced: bool,
     pub warned_timeless: bool,
 }
@@ -43,7 +43,7 @@ pub struct Passed {
     pub interlaced: bool,
     /// Say once that there is no time to go by.
     pub timeless: bool,
-    /// A challenge of which nobody has judged the answer in time.
+    /// A challenge whose answer was not judged in time.
     pub overdue: Option<Report>,
 }
 
@@ -125,7 +125,7 @@ impl StreamingProbe {
                 running_time: segment.and_then(|s| s.to_running_time(time)).map(|t| t.nseconds()),
                 stream_time: segment.and_then(|s| s.to_stream_time(time)).map(|t| t.nseconds()),
             };
-            // A copy of the header: the pixels are shared, and whoever wants to write on them gets a copy.
+            // A copy of the header: the pixels are shared, and an element that writes on them gets a copy.
             let job = Job { buffer: buffer.copy(), info: info.clone(), moment, epoch: self.epoch };
             passed.job = Some(job);
         }

@@ -1,4 +1,4 @@
-//! The thread beside the stream: owned by the element, named, joined on stop.
+//! The thread that analyses beside the stream in `mode=live`: owned by the element, named, joined on stop.
 
 use super::analyst::Analyst;
 use super::counters::bump;
@@ -29,7 +29,7 @@ impl Worker {
                     && let Some(element) = element.upgrade()
                     && failure::report(&element, analyst.shared(), &error)
                 {
-                    // Nobody takes jobs any more: none may wait for ever.
+                    // No job is taken any more: none may wait for ever.
                     if analyst.shared().mailbox.close().is_some() {
                         bump(&analyst.shared().counters.failed);
                     }

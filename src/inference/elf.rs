@@ -1,7 +1,7 @@
 //! A look at a shared library before the dynamic linker gets it.
 //!
 //! `dlopen` on a truncated file can end the process with SIGBUS, and on anything else it gives messages that
-//! say little. Headers are enough to tell such files apart.
+//! say little. Headers are enough to recognise such files.
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};

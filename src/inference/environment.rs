@@ -27,7 +27,7 @@ pub struct Runtime {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RuntimeInfo {
-    /// `1.31.1`; only `1.31` where the file name does not tell the rest.
+    /// `1.31.1`; only `1.31` where the file name has no patch level.
     pub version: String,
     /// The library's file, without symbolic links.
     pub path: PathBuf,
@@ -144,7 +144,7 @@ fn load(library: &Library, loaded: &mut Option<PathBuf>) -> Result<Runtime, Erro
     Ok(Runtime { environment, info })
 }
 
-/// The library tells its minor version through ort; the patch level is only in the file's name.
+/// The library gives its minor version through ort; the patch level is only in the file's name.
 fn version(path: &Path) -> String {
     let minor = ort::util::probe(path).map(|minor| format!("1.{minor}"));
     let name = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.split_once(".so.")).map(|(_, v)| v);

@@ -1,4 +1,4 @@
-//! The one error type of this module: what is wrong, of which kind, and which command mends it.
+//! The one error type of this module: what is wrong, of which kind, and which command repairs it.
 
 use std::error::Error as StdError;
 use std::fmt;

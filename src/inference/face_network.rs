@@ -63,7 +63,7 @@ pub(super) struct FaceNetwork {
     heat: Option<usize>,
     /// What goes in, in the manifest's order.
     inputs: Vec<Meaning>,
-    /// Whether there is a state to hand back.
+    /// Whether there is a state to give back with the next picture.
     remembers: bool,
 }
 
@@ -144,7 +144,7 @@ impl FaceNetwork {
         spec: &NetworkSpec,
         placement: Placement,
     ) -> Result<Self, Error> {
-        // Nobody reads the other outputs, so they may be of any kind.
+        // The other outputs are not read, so they may be of any kind.
         let optional = [heat_output(entry), state_output(entry)].map(|o| o.ok().flatten());
         let outputs = [score_output(entry).ok()].into_iter().chain(optional);
         let outputs: Vec<TensorSpec> = outputs.flatten().cloned().collect();
@@ -179,8 +179,11 @@ impl FaceNetwork {
     }
 
     pub fn run(&self, input: NetworkInput<'_>, out: &mut NetworkOutput) -> Result<(), Error> {
-        // The analysis hands in a whole array in its usual order.
-        let picture = input.picture.as_slice().ok_or_else(|| self.wrong("was handed a picture in pieces"))?;
+        // The analysis passes a whole array in its usual order.
+        let picture = input
+            .picture
+            .as_slice()
+            .ok_or_else(|| self.wrong("was given a picture that is not one block of memory"))?;
         let (length, seconds) = ([1, input.state.len()], [input.seconds]);
         let of = |meaning: &Meaning| match meaning {
             Meaning::Picture => Input { shape: input.picture.shape(), data: picture },

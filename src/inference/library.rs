@@ -1,4 +1,4 @@
-//! Which file is ONNX Runtime: found, and looked at before it is loaded.
+//! Finding the file of ONNX Runtime, and checking it before it is loaded.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

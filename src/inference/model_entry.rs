@@ -54,11 +54,11 @@ pub struct ModelEntry {
     /// Least share of the picture that lies within the frame.
     #[serde(rename = "min-inside")]
     pub min_inside: Option<f64>,
-    /// Of networks of time: seconds of watching before what they say counts.
+    /// Of networks of time: seconds of pictures before their score counts.
     pub settle: Option<f64>,
     /// Of networks of time: seconds for which a face may be away and is still the same.
     pub hold: Option<f64>,
-    /// What it is shown.
+    /// Which part of the picture goes in.
     pub crop: Option<CropSpec>,
     /// What its score is worth.
     pub calibration: Option<NetworkCalibration>,
@@ -67,7 +67,7 @@ pub struct ModelEntry {
     /// Inputs.
     #[serde(default, rename = "input")]
     pub inputs: Vec<TensorSpec>,
-    /// Outputs, in the order in which results are handed back.
+    /// Outputs, in the order of the results.
     #[serde(default, rename = "output")]
     pub outputs: Vec<TensorSpec>,
 }

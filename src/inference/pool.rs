@@ -1,4 +1,4 @@
-//! A few things of a kind, made when first needed and lent to one user at a time.
+//! A pool of equal values, made when first needed and lent to one user at a time.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};

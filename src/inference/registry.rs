@@ -22,7 +22,7 @@ struct SessionKey {
     interface: (Vec<TensorSpec>, Vec<TensorSpec>),
 }
 
-/// Locked while its network is being loaded, so that whoever wants the same one waits and then shares it.
+/// Locked while its network is being loaded, so that others who want the same one wait and then share it.
 type Slot = Arc<Mutex<Weak<Model>>>;
 
 static SLOTS: Mutex<Option<HashMap<SessionKey, Slot>>> = Mutex::new(None);
@@ -58,7 +58,7 @@ pub fn get(
 fn slot(key: SessionKey) -> Slot {
     let mut slots = SLOTS.lock().unwrap_or_else(PoisonError::into_inner);
     let slots = slots.get_or_insert_default();
-    // Forget what died. A slot in someone else's hands is about to be filled; a locked one is being filled.
+    // Forget what was dropped. A slot that another thread holds is about to be filled; a locked one is being filled.
     slots.retain(|_, slot| {
         Arc::strong_count(slot) > 1 || slot.try_lock().map_or(true, |model| model.strong_count() > 0)
     });

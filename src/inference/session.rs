@@ -164,7 +164,7 @@ impl Model {
         Ok(())
     }
 
-    /// [`warm_up`](Self::warm_up), with a failure on anything but the CPU told as one of the provider.
+    /// [`warm_up`](Self::warm_up), with a failure on anything but the CPU reported as one of the provider.
     pub(super) fn warm_up_on(&self, placement: Placement) -> Result<Vec<Vec<f32>>, Error> {
         self.warm_up().map_err(|e| match (e.kind(), placement.provider) {
             (ErrorKind::Inference, provider) if provider != Provider::Cpu => {
@@ -258,7 +258,7 @@ fn create(runtime: &Runtime, of: Subject<'_>, bytes: &[u8], placement: Placement
         Ok(session) => return Ok(session),
         Err(e) => e,
     };
-    // ONNX Runtime's codes do not tell a bad model from a provider that does not start. The CPU does: it takes
+    // ONNX Runtime's codes do not distinguish a bad model from a provider that does not start. The CPU does: it takes
     // every sound model.
     let on_cpu = Placement { provider: Provider::Cpu, device_id: 0, ..placement };
     if placement.provider != Provider::Cpu && build(runtime, bytes, on_cpu).is_ok() {

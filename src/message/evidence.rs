@@ -19,7 +19,7 @@ pub struct EvidenceMessage {
     pub kind: AlertKind,
     /// The bundle's folder; empty for a cleared alert, which is in the log alone.
     pub bundle: String,
-    /// Number of the log's new line, and its SHA-256: kept elsewhere, it shows later whether lines were taken away.
+    /// Number of the log's new line, and its SHA-256: kept elsewhere, it shows later whether lines were removed.
     pub line: u64,
     pub digest: String,
 }

@@ -1,11 +1,11 @@
 //! Blends one colour through a coverage mask into a frame of any 8-bit format.
 //!
-//! A format is described by where its components lie, so that planar, semi-planar, packed, RGB and grey
+//! A format is described by where its components are, so that planar, semi-planar, packed, RGB and grey
 //! frames go through the same two loops, and only the colour is converted, never the frame.
 
 use super::colour::{Coding, Rgb};
 
-/// Where one component of a frame lies.
+/// Where one component of a frame is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Component {
     pub plane: usize,

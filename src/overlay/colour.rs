@@ -13,7 +13,7 @@ pub const AMBER: Rgb = [255, 176, 0];
 pub const RED: Rgb = [226, 36, 44];
 
 /// The state's colour. Green and red also differ in lightness, and a word always stands beside the colour,
-/// for those who cannot tell them apart.
+/// for those who cannot distinguish them.
 pub fn of_state(state: State) -> Rgb {
     match state {
         State::Unknown => GREY,

@@ -1,7 +1,7 @@
 //! GObject behaviour of `deepfakeoverlay`.
 //!
 //! A BaseTransform that makes its own output: a buffer without a verdict goes on untouched, not even made
-//! writable; one with a verdict is drawn on in place, which copies pixels only if somebody else holds them.
+//! writable; one with a verdict is drawn on in place, which copies pixels only if another element holds them.
 
 use super::canvas::{Canvas, Component, Cover, Layout, Rect};
 use super::colour::Coding;
@@ -268,7 +268,7 @@ fn draw_op(canvas: &mut Canvas<'_>, font: &mut Font, op: &Op, opacity: f64) {
     }
 }
 
-/// Where the mapped frame's components lie: the buffer's own strides, which may differ from the caps'.
+/// Where the mapped frame's components are: the buffer's own strides, which may differ from the caps'.
 /// `None` for what cannot be addressed from a plane's start (negative strides).
 fn layout(frame: &gst_video::VideoFrameRef<&mut gst::BufferRef>) -> Option<Layout> {
     let (info, format) = (frame.info(), frame.format_info());

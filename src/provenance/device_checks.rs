@@ -269,7 +269,7 @@ fn contradiction(facts: &DeviceFacts) -> Finding {
             Some(usb) if !make.vendors.contains(&usb.id.vendor) => {
                 found.push((3.0, 4.0, format!("it is called {name}, and {} is not that maker's id", usb.id)));
             }
-            // Whoever copies a camera's ids and strings often forgets what else is in it.
+            // A copy of a camera's ids and strings often lacks what else is in it.
             Some(usb)
                 if make.microphone
                     && !usb.interfaces.is_empty()

@@ -10,7 +10,7 @@ use gstreamer as gst;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The chain of elements cannot lie about what it is.
+/// The chain of elements is what it says it is.
 const BY_FACTORY: f64 = 6.0;
 /// Most cameras come through a camera interface; so do most virtual ones.
 const BY_CAMERA_INTERFACE: f64 = 1.0;
@@ -188,7 +188,7 @@ impl Identity {
         self.names().any(|n| CAMERA_INTERFACES.contains(&n))
     }
 
-    /// What the source claims to be: an injection is a lie about that.
+    /// What the source claims to be: an injection claims something else than it is.
     pub fn claim(&self) -> Class {
         if self.is_camera_interface() {
             return Class::Physical;

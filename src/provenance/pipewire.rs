@@ -87,7 +87,7 @@ fn dump() -> Result<Vec<u8>, String> {
     }
 }
 
-/// Finds the node in what PipeWire said (the JSON of `pw-dump`), and judges it.
+/// Finds the node in the JSON of `pw-dump`, and weighs it.
 pub fn look(json: &[u8], target: Option<&str>) -> (BTreeMap<String, String>, Vec<Finding>) {
     let Ok(objects) = serde_json::from_slice::<Vec<Object>>(json) else {
         let finding = Finding::not_readable(CHECK, format!("what {TOOL} says is not understood"));

@@ -123,7 +123,7 @@ pub struct Policy {
     confidence: f64,
     /// More evidence of injection than this is a violation, nats.
     max_injection: Option<f64>,
-    /// Where the certificates lie under which signers of files are trusted, and the certificates, once read (PEM).
+    /// Where the certificates are under which signers of files are trusted, and the certificates, once read (PEM).
     anchors_file: Option<PathBuf>,
     anchors: Option<Arc<str>>,
 }

@@ -1,5 +1,5 @@
-//! The probes on a source's way: what passes there is looked at on the streaming thread, briefly, and judged on the
-//! monitor's.
+//! The probes on a source's way: what passes there is copied or counted on the streaming thread, and weighed on
+//! the monitor's.
 
 use super::identity::Identity;
 use super::walk::Origin;
@@ -180,10 +180,10 @@ impl Probes {
         self.rtp = Some(watch);
     }
 
-    /// What the probes have seen so far, judged.
+    /// What the probes have seen so far, weighed.
     pub fn findings(&mut self) -> Vec<Finding> {
         let mut findings = Vec::new();
-        // Copies: the streaming thread must not wait for the judging.
+        // Copies: the streaming thread must not wait for the weighing.
         if let Some(timing) = &self.timing {
             let timing = lock(timing).clone();
             findings.extend(timing.findings(self.claim));
@@ -202,7 +202,7 @@ impl Probes {
         if let Some(units) = &self.units {
             let waiting = std::mem::take(&mut lock(units).waiting);
             found.extend(marks_in_access_unit(&waiting));
-            // The room goes back, so that the streaming thread need not make new.
+            // The memory goes back, so that the streaming thread need not allocate.
             let mut emptied = waiting;
             emptied.clear();
             let mut units = lock(units);

@@ -55,7 +55,7 @@ impl SourceNote {
     }
 }
 
-/// What is known once the first picture passes, for then the way is made.
+/// What is known once the first picture passes, for then the elements are linked.
 #[derive(Debug)]
 struct Known {
     identity: Identity,

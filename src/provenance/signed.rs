@@ -1,6 +1,6 @@
 //! Signed capture (C2PA): reads the signed history of a file (`analysis::source::signed` says what it is worth).
 //!
-//! Only what is in the file is read: nothing is fetched from a network, neither histories that lie elsewhere nor
+//! Only what is in the file is read: nothing is fetched from a network, neither histories that are stored elsewhere nor
 //! whether a certificate was called back. No signer is trusted but those under the certificates that the caller gives.
 
 use crate::analysis::source::signed::{Made, Signature, Signed};
@@ -22,7 +22,7 @@ const MAX_BYTES: u64 = 1 << 30;
 const MAX_TIME: Duration = Duration::from_secs(30);
 /// Histories within a history that are looked at.
 const MAX_MANIFESTS: usize = 64;
-/// What is told of a signature that does not hold is cut to this many codes.
+/// Of a signature that does not hold, at most this many codes are reported.
 const MAX_CODES: usize = 3;
 /// Codes of failures that speak of the signer or the time and not of the file.
 const SIGNER: [&str; 3] = ["signingCredential.", "timeStamp.", "claimSignature.outsideValidity"];
@@ -39,7 +39,7 @@ pub enum SignedError {
     TooLong(u64),
     #[error("it takes longer than {MAX_TIME:?}")]
     TooSlow,
-    #[error("nobody wants to know any more")]
+    #[error("the answer is not wanted any more")]
     Stopped,
     #[error("its history is not understood: {0}")]
     Invalid(String),
@@ -47,7 +47,7 @@ pub enum SignedError {
     Anchors(String),
 }
 
-/// A file that ends with an error when its time is over or nobody wants to know any more.
+/// A file that ends with an error when its time is over or the answer is not wanted any more.
 struct Guarded<'a> {
     file: File,
     stop: &'a AtomicBool,
@@ -114,7 +114,7 @@ pub fn read(path: &Path, anchors: Option<&str>, stop: &AtomicBool) -> Result<Sig
     let guarded = Guarded { file: File::open(path)?, stop, until: Instant::now() + MAX_TIME };
     let until = guarded.until;
     let reader = Reader::from_context(context(anchors).map_err(|e| SignedError::Anchors(e.to_string()))?);
-    // The content tells the format; the name helps where it does not.
+    // The format is known by the content; the name helps where it is not.
     let named = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
     let none = |detail: &str| Ok(Signed { detail: detail.to_owned(), ..Signed::default() });
     match reader.with_stream(named, guarded) {

@@ -1,7 +1,7 @@
 //! What the kernel's device tree knows of a video node: the bus behind it, its driver, its USB descriptors.
 //!
-//! Text here comes from whoever built the device (a USB gadget writes its own strings), so every read is bounded and
-//! every string cleaned. A serial number tells people apart: only whether there is one is kept.
+//! Text here comes from the device itself (a USB gadget writes its own strings), so every read is bounded and
+//! every string cleaned. A serial number identifies a person's device: only whether there is one is kept.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -110,7 +110,7 @@ pub enum Unread {
     Missing(PathBuf),
     #[error("{0} cannot be read: {1}")]
     Io(PathBuf, #[source] std::io::Error),
-    #[error("{0} lies outside {1}")]
+    #[error("{0} is outside {1}")]
     Outside(PathBuf, PathBuf),
 }
 

@@ -1,4 +1,4 @@
-//! Questions to drivers, services and files, which may never answer.
+//! Calls with a time-out, on threads of their own: to drivers, services and files, which may never answer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,9 +13,9 @@ use thiserror::Error;
 pub enum TimedError {
     #[error("no answer within {0:?}")]
     Silent(Duration),
-    #[error("the question failed")]
+    #[error("the thread that asked has failed")]
     Failed,
-    #[error("no thread to ask with: {0}")]
+    #[error("no thread can be started: {0}")]
     Thread(#[from] std::io::Error),
 }
 
@@ -41,7 +41,7 @@ impl Timed {
     ) -> Result<T, TimedError> {
         let (answer, answered) = sync_channel(1);
         let thread = Builder::new().name(name.into()).spawn(move || {
-            // Nobody waits any more: the answer is not wanted.
+            // Fails if the answer is not waited for any more.
             let _ = answer.send(ask());
         })?;
         let result = wait(&answered, timeout);
@@ -52,7 +52,7 @@ impl Timed {
     }
 }
 
-/// A question that takes its time while the one who asked goes on. Dropping it tells the thread to stop, and waits for that no
+/// A question that takes its time while the caller goes on. Dropping it tells the thread to stop, and waits for that no
 /// longer than the time-out.
 #[derive(Debug)]
 pub struct Asked<T> {
@@ -94,7 +94,7 @@ impl<T> Drop for Asked<T> {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         let mut end = wait(&self.answered, self.timeout);
-        // An answer that nobody took lies before the end.
+        // An answer that was not taken comes before the end.
         if end.is_ok() {
             end = wait(&self.answered, self.timeout);
         }

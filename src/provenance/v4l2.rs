@@ -1,6 +1,6 @@
 //! What a video node says of itself: the questions of V4L2 that change nothing.
 //!
-//! Nothing is streamed and no control is written, so asking does not disturb whoever uses the camera. A driver may
+//! Nothing is streamed and no control is written, so asking does not disturb a program that uses the camera. A driver may
 //! still take its time over an answer (a USB device that hangs), so the caller asks on a thread of its own.
 
 #![cfg_attr(target_os = "linux", allow(unsafe_code))]
@@ -62,7 +62,7 @@ pub enum Unread {
     NotVideo(PathBuf),
     #[error("{0} cannot be opened: {1}; may the user read it (group `video`)?")]
     Open(PathBuf, #[source] io::Error),
-    #[error("{0} does not answer the question what it is: {1}")]
+    #[error("{0} does not say what it is: {1}")]
     Mute(PathBuf, #[source] io::Error),
     #[error("video nodes can be asked on Linux only")]
     OtherSystem,
@@ -245,7 +245,7 @@ pub(super) mod linux {
             }
         }
         let fd = fd.map_err(refused)?;
-        // Once more, of what really was opened: the name may have changed hands in between.
+        // Once more, of what really was opened: the name may have come to mean another node in between.
         let rdev = fstat(&fd).map_err(refused)?.st_rdev;
         if major(rdev) == MAJOR { Ok(fd) } else { Err(Unread::NotVideo(path.to_owned())) }
     }

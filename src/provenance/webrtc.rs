@@ -1,6 +1,6 @@
 //! What a `webrtcbin` says of the call it is in: its statistics, asked for without waiting.
 //!
-//! They tell a call from anything that only looks like one: packets that a peer sent, their jitter, a codec that was
+//! They distinguish a call from anything that only looks like one: packets that a peer sent, their jitter, a codec that was
 //! agreed upon, a path that was found. No address and no name of a machine is read.
 
 use super::walk::factory;

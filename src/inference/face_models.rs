@@ -53,7 +53,7 @@ impl Wanted {
 }
 
 impl Default for Wanted {
-    /// The near detector, the mesh with irises, the blendshapes, and what watches a face.
+    /// The near detector, the mesh with irises, the blendshapes, and the networks that watch a face.
     fn default() -> Self {
         Self { detector_full: false, mesh_v1: false, ..Self::ALL }
     }
@@ -320,7 +320,7 @@ impl Network {
             |data: &[f32]| self.model.run_into(&[Input { shape: input.shape(), data }], &mut [a, b]);
         match input.as_slice() {
             Some(data) => run(data),
-            // A view into something larger; the analysis hands in whole arrays, so this copy is rare.
+            // A view into something larger; the analysis passes whole arrays, so this copy is rare.
             None => run(&input.iter().copied().collect::<Vec<_>>()),
         }
     }
