@@ -3,6 +3,7 @@
 mod error;
 mod html;
 pub(crate) mod plots;
+mod recording;
 mod scan_page;
 #[cfg(test)]
 mod tests;
