@@ -2,6 +2,7 @@
 
 mod error;
 mod html;
+mod input;
 pub(crate) mod plots;
 mod scan_page;
 #[cfg(test)]
@@ -10,7 +11,7 @@ mod timeline;
 
 pub use error::Error;
 pub(crate) use html::{STYLE, is_picture, page};
-pub use scan_page::Input;
+pub use input::Input;
 
 /// The report. Everything that comes from outside (names, reasons) is escaped.
 ///

@@ -2,6 +2,7 @@
 
 use super::error::Error;
 use super::html::{STYLE, is_picture};
+use super::input::Input;
 use super::{plots, timeline};
 use crate::analysis::judgement::verdict::State;
 use crate::batch::{Comparison, Ground, Outcome, Record, Scanned, printable};
@@ -15,19 +16,6 @@ use std::collections::BTreeMap;
 /// Time lines that are drawn at most: those of the recordings that stand first. More would make a page that no
 /// browser likes.
 const TIMELINES: usize = 300;
-
-/// What goes into a report.
-#[derive(Clone, Copy, Debug)]
-pub struct Input<'a> {
-    pub records: &'a [Record],
-    /// Of the labelled recordings, if there are any.
-    pub evaluation: Option<&'a Evaluation>,
-    pub comparison: Option<&'a Comparison>,
-    /// When it was made, for people.
-    pub made: &'a str,
-    /// How fast the scan was, for people; may be empty.
-    pub speed: &'a str,
-}
 
 #[derive(Serialize)]
 pub struct Page {
