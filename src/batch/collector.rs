@@ -77,8 +77,8 @@ impl Collector {
     }
 
     fn verdict(&mut self, verdict: &Verdict, at_s: f64) {
-        // `quality` is no signal: it tells why a face cannot be judged.
-        // A network without a calibration is heard, but says nothing.
+        // `quality` is no signal: it says why a face cannot be judged.
+        // A network without a calibration is recorded, but says nothing.
         let speaks = |e: &Evidence| e.signal != "quality" && e.quality > 0.0;
         let spoken = verdict.tracks.iter().any(|t| t.evidence.iter().any(speaks));
         let ground = Ground::of(verdict.condition, spoken);
@@ -86,8 +86,8 @@ impl Collector {
         (self.kept.decision, self.kept.probability) = (verdict.decision, verdict.posterior.attack);
         self.kept.fused = short(verdict.statistic);
         self.kept.frames_judged += u64::from(ground == Ground::Judged);
-        // A track out of sight and the stream itself tell their statistic only by the risk that they make; while an
-        // alert stands the risk is 1 and the alert has told.
+        // A track out of sight and the stream itself show their statistic only by the risk that they make; while an
+        // alert stands the risk is 1 and the alert carries it.
         let hidden = verdict.risk.clamp(0.0, 1.0) * self.kept.threshold;
         for statistic in verdict.tracks.iter().map(|t| t.statistic).chain([hidden]) {
             if statistic.is_finite() {

@@ -58,8 +58,8 @@ impl<T: Line> Lines<T> {
         let mut options = OpenOptions::new();
         let mut file =
             options.read(true).write(true).create(true).truncate(false).open(path).map_err(&failed)?;
-        let (all, whole) = parse(&file, path)?;
-        file.set_len(whole).and_then(|()| file.seek(SeekFrom::End(0))).map_err(&failed)?;
+        let (all, complete) = parse(&file, path)?;
+        file.set_len(complete).and_then(|()| file.seek(SeekFrom::End(0))).map_err(&failed)?;
         Ok((Self { file, path: path.into(), holds: PhantomData }, all))
     }
 
@@ -84,10 +84,10 @@ pub fn read<T: Line>(path: &Path) -> Result<Vec<T>, LinesError> {
     Ok(parse(&file, path)?.0)
 }
 
-/// The lines, and how many bytes of whole ones there are.
+/// The lines, and how many bytes of complete ones there are.
 fn parse<T: Line>(file: &File, path: &Path) -> Result<(Vec<T>, u64), LinesError> {
     let mut reader = BufReader::new(file);
-    let (mut all, mut whole): (Vec<T>, u64) = (Vec::new(), 0);
+    let (mut all, mut complete): (Vec<T>, u64) = (Vec::new(), 0);
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
     let mut bytes = Vec::new();
     for line in 1.. {
@@ -103,12 +103,12 @@ fn parse<T: Line>(file: &File, path: &Path) -> Result<(Vec<T>, u64), LinesError>
             let found = one.version();
             return Err(wrong(format!("schema version {found} is not the supported {}", T::VERSION)));
         }
-        whole += read as u64;
+        complete += read as u64;
         let place = *places.entry(one.key().to_owned()).or_insert(all.len());
         match all.get_mut(place) {
             Some(earlier) => *earlier = one,
             None => all.push(one),
         }
     }
-    Ok((all, whole))
+    Ok((all, complete))
 }

@@ -23,7 +23,7 @@ pub enum Event {
 }
 
 /// Scans `items` in `jobs` processes, each started with `start` (see [`super::serve`]), and calls `on_event` on this
-/// thread. Ends early when `stop` is set or `on_event` gives an error; what is not done then is not told of.
+/// thread. Ends early when `stop` is set or `on_event` gives an error; what is not done then is not reported.
 ///
 /// # Errors
 /// The first error of `on_event`.

@@ -28,11 +28,11 @@ enum Reply<A> {
     Failed(String),
 }
 
-/// Does what a request asks for, and tells how many seconds of the stream are done.
+/// Does what a request asks for, and reports how many seconds of the stream are done.
 pub type Work<'a, Q, A> = dyn FnMut(Q, &mut dyn FnMut(f64)) -> Result<A, String> + 'a;
 
 /// The process's side: does what is asked for until there is no more input. `work` gets a request, and somebody to
-/// tell how many seconds of a stream are done.
+/// report how many seconds of a stream are done.
 ///
 /// # Errors
 /// If input or output break off.
@@ -50,11 +50,11 @@ pub fn answer<Q: DeserializeOwned, A: Serialize>(
         let reply = match serde_json::from_str::<Q>(&line?) {
             Err(e) => Reply::Failed(format!("the request is not understood: {e}")),
             Ok(request) => {
-                let mut tell = |at| {
-                    // Without anybody to tell, the answer fails too, and ends the process.
+                let mut progress = |at| {
+                    // Without a reader, the answer fails too, and ends the process.
                     let _ = say(&Reply::At(at));
                 };
-                work(request, &mut tell).map_or_else(Reply::Failed, Reply::Done)
+                work(request, &mut progress).map_or_else(Reply::Failed, Reply::Done)
             }
         };
         say(&reply)?;
@@ -77,7 +77,7 @@ pub enum Progress<A> {
 }
 
 /// Does `count` tasks in `jobs` processes, each started with `start` (see [`answer`]), and calls `on_event` on this
-/// thread. Ends early when `stop` is set or `on_event` gives an error; what is not done then is not told of.
+/// thread. Ends early when `stop` is set or `on_event` gives an error; what is not done then is not reported.
 ///
 /// # Errors
 /// The first error of `on_event`.
@@ -103,10 +103,10 @@ pub fn each<Q: Serialize, A: DeserializeOwned + Send + 'static, E>(
                     if index >= count {
                         break;
                     }
-                    let mut tell = |seconds| {
+                    let mut progress = |seconds| {
                         let _ = sender.send(Progress::At { index, seconds });
                     };
-                    let Some(result) = worker.ask(&request(index), stop, &mut tell) else { break };
+                    let Some(result) = worker.ask(&request(index), stop, &mut progress) else { break };
                     if sender.send(Progress::Done { index, result }).is_err() {
                         break;
                     }
@@ -152,12 +152,12 @@ impl<'a, A: DeserializeOwned + Send + 'static> Worker<'a, A> {
         Self { start, running: None }
     }
 
-    /// Has a task done; `tell` hears the seconds that are done. `None` if `stop` was set meanwhile.
+    /// Has a task done; `progress` is called with the seconds that are done. `None` if `stop` was set meanwhile.
     fn ask(
         &mut self,
         request: &impl Serialize,
         stop: &AtomicBool,
-        tell: &mut dyn FnMut(f64),
+        progress: &mut dyn FnMut(f64),
     ) -> Option<Result<A, String>> {
         let mut process = match self.running.take().map_or_else(|| Process::start((self.start)()), Ok) {
             Ok(process) => process,
@@ -173,7 +173,7 @@ impl<'a, A: DeserializeOwned + Send + 'static> Worker<'a, A> {
                 return None;
             }
             match process.replies.recv_timeout(Duration::from_millis(100)) {
-                Ok(Reply::At(seconds)) => tell(seconds),
+                Ok(Reply::At(seconds)) => progress(seconds),
                 Ok(Reply::Done(answer)) => {
                     self.running = Some(process);
                     return Some(Ok(answer));

@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 
 /// How long no frame may come before a pipeline counts as hung.
 const STALL: Duration = Duration::from_secs(60);
-/// How often [`scan`] tells how far it is.
-const TELL: Duration = Duration::from_millis(500);
+/// How often [`scan`] reports its progress.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(500);
 /// Width of a thumbnail, pixels.
 const THUMBNAIL: i32 = 160;
 /// A file that is shorter than it promises by more than this is cut off, seconds; audio may honestly outlast video.
@@ -51,7 +51,7 @@ impl Settings {
     }
 }
 
-/// What the streaming thread tells.
+/// What the streaming thread counts and keeps.
 #[derive(Default)]
 struct Seen {
     frames: AtomicU64,
@@ -60,7 +60,7 @@ struct Seen {
     first_analysed: Mutex<Option<gst::Sample>>,
 }
 
-/// Loads the networks once, so that what is wrong with all recordings is told before the first.
+/// Loads the networks once, so that what is wrong with all recordings is reported before the first.
 ///
 /// # Errors
 /// Why the element does not start.
@@ -75,7 +75,7 @@ pub fn check(settings: &Settings) -> Result<(), String> {
     }
 }
 
-/// Scans one recording; `name` becomes its session, `tell` hears the seconds of the stream that are done.
+/// Scans one recording; `name` becomes its session, `progress` is called with the seconds of the stream that are done.
 ///
 /// # Errors
 /// In words, what is wrong with the recording, if nothing of it could be judged.
@@ -83,7 +83,7 @@ pub fn scan(
     name: &str,
     source: &Source,
     settings: &Settings,
-    tell: &mut dyn FnMut(f64),
+    progress: &mut dyn FnMut(f64),
 ) -> Result<Outcome, String> {
     let begun = Instant::now();
     // The reader's checks are quicker and clearer than those of a pipeline that waits for a stream.
@@ -95,7 +95,7 @@ pub fn scan(
     let (running, provenance) = build(name, source, settings, &seen)?;
     settings.apply(&running)?;
     let mut collector = running.start()?;
-    let damage = match watch(&running, &seen, &mut collector, tell) {
+    let damage = match watch(&running, &seen, &mut collector, progress) {
         Ok(()) => None,
         // With two frames the pipeline plays, and nothing in it waits for anything.
         Err(PipelineError::Stream(reason)) if seen.frames.load(Ordering::Relaxed) > 1 => {
@@ -150,15 +150,15 @@ fn model_scores(stats: &gst::StructureRef) -> BTreeMap<String, ModelScore> {
         .collect()
 }
 
-/// Hears the pipeline to its end.
+/// Follows the pipeline to its end.
 fn watch(
     running: &RunningPipeline,
     seen: &Seen,
     collector: &mut Collector,
-    tell: &mut dyn FnMut(f64),
+    progress: &mut dyn FnMut(f64),
 ) -> Result<(), PipelineError> {
     let bus = running.bus().map_err(PipelineError::Analysis)?;
-    let (mut told, mut moved) = (Instant::now(), Instant::now());
+    let (mut last_report, mut moved) = (Instant::now(), Instant::now());
     let mut frames = 0;
     loop {
         let message = bus.timed_pop(gst::ClockTime::from_mseconds(100));
@@ -166,9 +166,9 @@ fn watch(
         if now != frames {
             (frames, moved) = (now, Instant::now());
         }
-        if told.elapsed() >= TELL {
-            told = Instant::now();
-            tell(seen.at.load(Ordering::Relaxed) as f64 / 1e9);
+        if last_report.elapsed() >= PROGRESS_INTERVAL {
+            last_report = Instant::now();
+            progress(seen.at.load(Ordering::Relaxed) as f64 / 1e9);
         }
         match message {
             Some(message) if handle(&message, collector)? => return Ok(()),
@@ -188,7 +188,7 @@ fn end(running: &RunningPipeline, collector: &mut Collector) -> Result<(), Strin
     }
     let bus = running.bus()?;
     while let Some(message) = bus.pop() {
-        // One error seldom comes alone; the first has told.
+        // One error seldom comes alone; the first is what counts.
         if let Err(PipelineError::Analysis(reason)) = handle(&message, collector) {
             return Err(reason);
         }

@@ -25,5 +25,5 @@ impl Request {
 /// # Errors
 /// If input or output break off.
 pub fn serve(input: impl BufRead, output: impl Write) -> std::io::Result<()> {
-    answer(input, output, &mut |r: Request, tell| scan(&r.name, &r.source, &r.settings, tell))
+    answer(input, output, &mut |r: Request, progress| scan(&r.name, &r.source, &r.settings, progress))
 }

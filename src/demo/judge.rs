@@ -1,7 +1,7 @@
 //! Whether the element said what it should have said.
 
 use super::plan::{Case, Kind, LIMIT_S};
-use super::play::{Heard, Played};
+use super::play::{Played, RaisedAlert};
 use crate::detect::Mode;
 use anstyle::{AnsiColor, Style};
 
@@ -33,7 +33,7 @@ pub fn judge(case: &Case, onset: Option<f64>, played: &Played) -> Finding {
         time_to_alert,
         right,
     };
-    let said = |a: &Heard| format!("alert at {:.1} s ({})", a.at, a.signal);
+    let said = |a: &RaisedAlert| format!("alert at {:.1} s ({})", a.at, a.signal);
     let worst = played.worst_state.map_or_else(String::new, |s| format!(", worst {s}"));
     let none = || format!("no alert{worst} {:.0} %", played.worst_risk * 100.0);
     let first = played.alerts.first();
@@ -138,8 +138,8 @@ mod tests {
     }
 
     fn played(alerts: &[(f64, f64)]) -> Played {
-        let heard = |&(at, delay): &(f64, f64)| Heard { at, delay, signal: "loop".into() };
-        Played { alerts: alerts.iter().map(heard).collect(), ..Played::default() }
+        let raised = |&(at, delay): &(f64, f64)| RaisedAlert { at, delay, signal: "loop".into() };
+        Played { alerts: alerts.iter().map(raised).collect(), ..Played::default() }
     }
 
     #[test]

@@ -5,10 +5,10 @@ mod error;
 mod judge;
 mod plan;
 mod play;
-mod screen;
+mod terminal;
 
 pub use error::Error;
 pub use judge::{Finding, judge, table};
 pub use plan::{Case, Kind, LIMIT_S, Plan, plan};
-pub use play::{Heard, Options, Played, play};
-pub use screen::{alert_line, summary_line, verdict_line};
+pub use play::{Options, Played, RaisedAlert, play};
+pub use terminal::{alert_line, summary_line, verdict_line};

@@ -26,7 +26,7 @@ pub struct Options<'a> {
 
 /// An alert that was raised, seconds of the stream.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Heard {
+pub struct RaisedAlert {
     /// Of the frame that decided.
     pub at: f64,
     /// From that frame's turn in the pipeline to the message; 0 where no clock paces the stream.
@@ -38,7 +38,7 @@ pub struct Heard {
 /// What came of a clip.
 #[derive(Clone, Debug, Default)]
 pub struct Played {
-    pub alerts: Vec<Heard>,
+    pub alerts: Vec<RaisedAlert>,
     pub worst_state: Option<crate::analysis::judgement::verdict::State>,
     pub worst_risk: f64,
     pub frames_analysed: u64,
@@ -60,8 +60,8 @@ impl Drop for Running {
     }
 }
 
-/// Plays `file` and writes it, annotated, to `output`. `hear` gets every message of the element, with the delay of
-/// [`Heard::delay`].
+/// Plays `file` and writes it, annotated, to `output`. `on_message` gets every message of the element, with the delay of
+/// [`RaisedAlert::delay`].
 ///
 /// # Errors
 /// What the pipeline reports; a pipeline that hangs; [`Error::Interrupted`] after a stop. No output file is left then.
@@ -70,7 +70,7 @@ pub fn play(
     file: &Path,
     output: &Path,
     options: Options<'_>,
-    hear: &mut dyn FnMut(&DeepfakeMessage, f64) -> Result<(), Error>,
+    on_message: &mut dyn FnMut(&DeepfakeMessage, f64) -> Result<(), Error>,
 ) -> Result<Played, Error> {
     let begun = Instant::now();
     let running = build(case, file, output, options.profile)?;
@@ -107,7 +107,7 @@ pub fn play(
                 Some(Ok(m)) => {
                     let delay = delay(case.mode, pipeline, &m);
                     note(&mut played, &m, delay);
-                    hear(&m, delay)?;
+                    on_message(&m, delay)?;
                 }
                 Some(Err(error)) => return Err(failed(format!("a message is not understood: {error}"))),
                 None => {}
@@ -138,7 +138,7 @@ fn note(played: &mut Played, message: &DeepfakeMessage, delay: f64) {
         DeepfakeMessage::Alert(m)
             if m.alert.kind == crate::analysis::judgement::verdict::AlertKind::Raised =>
         {
-            played.alerts.push(Heard {
+            played.alerts.push(RaisedAlert {
                 at: seconds(m.header.stream_time.or(Some(m.alert.pts))),
                 delay,
                 signal: m.alert.evidence.first().map(|e| e.signal.clone()).unwrap_or_default(),

@@ -138,8 +138,8 @@ const TRIES: u32 = 100;
 fn place(dir: &Path, name: &str, files: &[(String, Vec<u8>)]) -> Result<String, Error> {
     let names = (1..=TRIES).map(|n| if n == 1 { name.to_owned() } else { format!("{name}-{n}") });
     for name in names {
-        let (whole, partial) = (dir.join(&name), dir.join(format!("{name}{PARTIAL}")));
-        if whole.symlink_metadata().is_ok() {
+        let (complete, partial) = (dir.join(&name), dir.join(format!("{name}{PARTIAL}")));
+        if complete.symlink_metadata().is_ok() {
             continue;
         }
         let mut builder = std::fs::DirBuilder::new();
@@ -152,7 +152,7 @@ fn place(dir: &Path, name: &str, files: &[(String, Vec<u8>)]) -> Result<String, 
             Err(e) => return Err(Error::io("make", partial)(e)),
         }
         let result = fill(&partial, files)
-            .and_then(|()| std::fs::rename(&partial, &whole).map_err(Error::io("make", whole)))
+            .and_then(|()| std::fs::rename(&partial, &complete).map_err(Error::io("make", complete)))
             .and_then(|()| sync(dir));
         if result.is_err() {
             // What is half written takes room that the next one may need.

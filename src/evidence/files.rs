@@ -7,7 +7,7 @@ pub const PLOT: &str = "traces.png";
 pub const POLICY: &str = "policy.toml";
 /// The log's name in the evidence directory.
 pub const LOG: &str = "alerts.jsonl";
-/// What a bundle's folder ends with until it is whole.
+/// What a bundle's folder ends with until it is complete.
 pub const PARTIAL: &str = ".partial";
 
 /// Version of `evidence.json` and `traces.jsonl`.

@@ -22,7 +22,7 @@ pub struct Log {
     length: u64,
     lines: u64,
     head: String,
-    /// A line that was cut off, to be told in the next record.
+    /// A line that was cut off, to be named in the next record.
     torn: Option<Torn>,
     /// The last line is not one that this program wrote.
     pub damaged: bool,
@@ -77,8 +77,8 @@ impl Log {
             let what = "it is no log of alerts; move it away, or use another directory".to_owned();
             return Err(Error::Unreadable { path: self.path.clone(), what });
         }
-        let whole = end.map_or(0, |i| i + 1);
-        let torn = tail.split_off(whole);
+        let complete = end.map_or(0, |i| i + 1);
+        let torn = tail.split_off(complete);
         if !torn.is_empty() {
             self.set_aside(dir, &torn)?;
         }
@@ -155,7 +155,7 @@ impl Log {
     }
 }
 
-/// Reads a log from the beginning. `each` gets every whole line's number, record and faults.
+/// Reads a log from the beginning. `each` gets every complete line's number, record and faults.
 pub fn read(
     dir: &Path,
     mut each: impl FnMut(u64, Option<Record>, Vec<String>),

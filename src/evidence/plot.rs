@@ -67,7 +67,7 @@ struct Row {
     points: Points,
     /// For the order: nats that it added in all.
     gain: f64,
-    /// Nats that it added since the onset, where the alert tells.
+    /// Nats that it added since the onset, where the alert says so.
     part: Option<f64>,
 }
 

@@ -46,7 +46,7 @@ struct SignalReading {
     features: Vec<f64>,
 }
 
-/// The time line that follows from a recording: a frame's verdict, and what each judge was told and made of it.
+/// The time line that follows from a recording: a frame's verdict, and what each judge was given and concluded.
 pub fn timeline(recording: &Recording) -> Result<Value, Error> {
     let mut moments: Vec<Moment> = Vec::new();
     for entry in &recording.entries {

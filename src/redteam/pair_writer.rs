@@ -8,7 +8,7 @@ use crate::batch::Label;
 use crate::recorded::{Codec, Frame, Reader, StreamInfo, Writer};
 use std::path::Path;
 
-/// Hears the seconds that are done and those that are expected, and stops the work by returning false.
+/// Is called with the seconds that are done and those that are expected, and stops the work by returning false.
 pub type Progress<'a> = dyn FnMut(f64, f64) -> bool + 'a;
 
 /// A spliced recording.

@@ -78,7 +78,7 @@ pub struct LeftOut {
     pub why: Unfit,
 }
 
-/// The pairs that the labels tell of, by their names: the genuine recording with each attack on it. Recordings without
+/// The pairs that the labels name, by their names: the genuine recording with each attack on it. Recordings without
 /// `pair_id` or label are in none.
 pub fn pairs(items: &[Item]) -> (Vec<Pair>, Vec<LeftOut>) {
     let mut by_id: BTreeMap<&str, (Vec<&Item>, Vec<&Item>)> = BTreeMap::new();
@@ -148,7 +148,7 @@ impl Pair {
         }
     }
 
-    /// Who is in the genuine recording and in the spliced one, as a manifest tells it: the two depend on each other
+    /// Who is in the genuine recording and in the spliced one, as a manifest says: the two depend on each other
     /// whether or not anybody has a name.
     pub fn people(&self) -> (String, String) {
         let names = |l: &Labelled| l.label.identity_group.clone();

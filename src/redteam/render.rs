@@ -54,7 +54,7 @@ pub fn scene_with<'a>(
 }
 
 /// Renders `condition` from `input` into `output` (MP4) and writes the record beside it. Does nothing when
-/// both are there already from the same input and condition. `progress` hears the seconds done and the
+/// both are there already from the same input and condition. `progress` is called with the seconds done and the
 /// seconds expected, and stops the work by returning false. On an error no output file is left behind.
 pub fn render_file(
     input: &Path,

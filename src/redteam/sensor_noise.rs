@@ -1,4 +1,4 @@
-//! The last stage of every condition, genuine or not: the noise of a sensor, fresh in every frame.
+//! The last step of every condition, genuine or not: the noise of a sensor, fresh in every frame.
 
 use super::error::Result;
 use super::random::{Use, rng};

@@ -100,12 +100,12 @@ impl<S: FrameSource> FrameSource for From0<S> {
 }
 
 /// Some frames, then the rest of a source.
-pub(crate) struct Chain<'a> {
+pub(crate) struct HeadThenRest<'a> {
     pub head: VecDeque<Frame>,
     pub rest: BoxSource<'a>,
 }
 
-impl FrameSource for Chain<'_> {
+impl FrameSource for HeadThenRest<'_> {
     fn info(&self) -> &StreamInfo {
         self.rest.info()
     }

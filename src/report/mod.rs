@@ -2,6 +2,7 @@
 
 mod error;
 mod html;
+mod input;
 pub(crate) mod plots;
 mod recording;
 mod scan_page;
@@ -11,7 +12,7 @@ mod timeline;
 
 pub use error::Error;
 pub(crate) use html::{STYLE, is_picture, page};
-pub use scan_page::Input;
+pub use input::Input;
 
 /// The report. Everything that comes from outside (names, reasons) is escaped.
 ///

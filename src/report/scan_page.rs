@@ -2,25 +2,13 @@
 
 use super::error::Error;
 use super::html::STYLE;
+use super::input::Input;
 use super::recording::{Clip, TIMELINES, clip};
 use super::{plots, timeline};
 use crate::batch::{Comparison, Ground, Outcome, Record, Scanned, printable};
 use crate::evaluation::intervals::{Interval, Rate};
 use crate::evaluation::{Area, Evaluation};
 use serde::Serialize;
-
-/// What goes into a report.
-#[derive(Clone, Copy, Debug)]
-pub struct Input<'a> {
-    pub records: &'a [Record],
-    /// Of the labelled recordings, if there are any.
-    pub evaluation: Option<&'a Evaluation>,
-    pub comparison: Option<&'a Comparison>,
-    /// When it was made, for people.
-    pub made: &'a str,
-    /// How fast the scan was, for people; may be empty.
-    pub speed: &'a str,
-}
 
 #[derive(Serialize)]
 pub struct Page {

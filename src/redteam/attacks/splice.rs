@@ -5,7 +5,7 @@ use crate::redteam::attack::{Attack, Family};
 use crate::redteam::attacks::photo::Photo;
 use crate::redteam::error::{Error, Result, within};
 use crate::redteam::resources::Resources;
-use crate::redteam::source::{BoxSource, Chain, FrameSource, Scene};
+use crate::redteam::source::{BoxSource, FrameSource, HeadThenRest, Scene};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -81,7 +81,7 @@ impl<'a, K: Attack> Spliced<'a, K> {
     fn switch(&mut self, next: Frame, rest: BoxSource<'a>) -> Result<()> {
         let last = self.last.take().ok_or(Error::TooShort { wanted: self.splice.onset })?;
         let last_genuine = last.pts_ns;
-        let source = Box::new(Chain { head: [last, next].into(), rest });
+        let source = Box::new(HeadThenRest { head: [last, next].into(), rest });
         let scene = self.splice.then.render(source, self.seed, self.resources)?;
         // Scenes that re-time their frames begin at 0; those that keep the recording's time do not.
         self.part = Part::Attack { scene, shift: 0, last_genuine, onset: None };

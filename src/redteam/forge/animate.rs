@@ -13,7 +13,7 @@ use crate::redteam::error::{Error, Result, within};
 use crate::redteam::motion::{Hand, Motion};
 use crate::redteam::random::{Band, Use, rng};
 use crate::redteam::resources::{Resources, Segment};
-use crate::redteam::source::{BoxSource, Chain, Scene};
+use crate::redteam::source::{BoxSource, HeadThenRest, Scene};
 use crate::redteam::warp::{Kernel, warp};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -105,7 +105,7 @@ impl Attack for Animate {
             kernel: Kernel::new(),
             begun: None,
         };
-        let source = Box::new(Chain { head: head.into(), rest: source });
+        let source = Box::new(HeadThenRest { head: head.into(), rest: source });
         Ok(Edited::boxed(source, animator))
     }
 }

@@ -1,4 +1,4 @@
-//! What is sent, and when.
+//! The feed: the buffers that are sent, and when.
 
 use super::attack::{Content, Inject, Times};
 use crate::batch::RunningPipeline;

@@ -1,4 +1,4 @@
-//! One injected feed, in real time, and what is made of it.
+//! One injected feed, sent in real time, and whether a policy would have turned it away.
 
 use super::attack::{Inject, Way};
 use super::feed::Feed;
@@ -40,7 +40,7 @@ struct Verdict {
 }
 
 impl Verdict {
-    fn hear(&mut self, report: &SourceReport, policy: &Policy, at_s: f64) {
+    fn add(&mut self, report: &SourceReport, policy: &Policy, at_s: f64) {
         self.reports += 1;
         self.most = self.most.max(report.injection);
         for finding in report.findings.iter().filter(|f| f.injection != 0.0) {
@@ -68,7 +68,7 @@ pub fn evaluate(
     task: &Task,
     setting: &Setting,
     store: &mut Store,
-    tell: &mut dyn FnMut(f64),
+    progress: &mut dyn FnMut(f64),
 ) -> Result<Judged, String> {
     let text = if inject.way == Way::Network { CALL } else { CAMERA };
     let policy = Policy::parse(text, "policy of the red team").map_err(|e| e.to_string())?;
@@ -105,7 +105,7 @@ pub fn evaluate(
                 _ => {}
             }
             if let Some(Ok(DeepfakeMessage::Provenance(m))) = message::parse(&message) {
-                verdict.hear(&m.source, &policy, begun.elapsed().as_secs_f64());
+                verdict.add(&m.source, &policy, begun.elapsed().as_secs_f64());
             }
         }
         Ok(ended)
@@ -119,7 +119,7 @@ pub fn evaluate(
                 return Err(why.unwrap_or_else(|| "the pipeline takes no more pictures".into()));
             }
             pushed += 1;
-            tell(begun.elapsed().as_secs_f64());
+            progress(begun.elapsed().as_secs_f64());
         }
     }
     listen(Duration::from_secs_f64(task.seconds), &mut verdict)?;
@@ -128,7 +128,7 @@ pub fn evaluate(
         let structure = value.get::<gst::Structure>().ok();
         let report = structure.and_then(|s| ProvenanceMessage::try_from(s.as_ref()).ok());
         if let Some(m) = report {
-            verdict.hear(&m.source, &policy, begun.elapsed().as_secs_f64());
+            verdict.add(&m.source, &policy, begun.elapsed().as_secs_f64());
         }
     }
     let duration_s = begun.elapsed().as_secs_f64();

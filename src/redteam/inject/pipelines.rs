@@ -1,4 +1,4 @@
-//! The ways in: what feeds the stream, and the pipeline that takes it for somebody's camera.
+//! The pipelines of an injection: what sends the feed, and what takes it for somebody's camera.
 
 use super::attack::{Inject, Way};
 use super::fake_camera;
@@ -18,7 +18,7 @@ const PUSHED: &str = "appsrc name=in format=time is-live=true";
 /// Between two sender reports, ns: more often than RTCP would by itself, so that a few seconds have some.
 const REPORTS: u64 = 500_000_000;
 
-/// A stream on its way in. What comes first is dropped first.
+/// Both ends of an injected stream. What comes first is dropped first.
 #[derive(Debug)]
 pub struct InjectionPipelines {
     /// With `cameraprovenance` in it.

@@ -78,7 +78,7 @@ struct Tried {
     score: f64,
 }
 
-/// A search. Asked for a try, it is told what came of it, and so on.
+/// A search. Asked for a try, it is given the outcome, and so on.
 #[derive(Debug)]
 pub struct Search {
     bases: Vec<Trial>,
@@ -86,7 +86,7 @@ pub struct Search {
     tries: usize,
     asked: usize,
     best: Option<Tried>,
-    told: usize,
+    answered: usize,
     evaded: usize,
     /// Evasions among the tries drawn by chance.
     random: (usize, usize),
@@ -98,7 +98,7 @@ impl Search {
     pub fn new(trials: &[Trial], seed: u64, tries: usize) -> Option<Self> {
         let turns = |t: &&Trial| t.is_attack() && !knobs(&t.kind).is_empty();
         let bases: Vec<Trial> = trials.iter().filter(turns).cloned().collect();
-        let fresh = Self { bases, seed, tries, asked: 0, best: None, told: 0, evaded: 0, random: (0, 0) };
+        let fresh = Self { bases, seed, tries, asked: 0, best: None, answered: 0, evaded: 0, random: (0, 0) };
         (!fresh.bases.is_empty()).then_some(fresh)
     }
 
@@ -135,7 +135,7 @@ impl Search {
 
     /// What came of a try.
     pub fn tell(&mut self, (trial, at, by_chance): (Trial, Vec<f64>, bool), judged: &Judged) {
-        self.told += 1;
+        self.answered += 1;
         self.evaded += usize::from(!judged.alerted);
         if by_chance {
             self.random = (self.random.0 + usize::from(!judged.alerted), self.random.1 + 1);
@@ -152,7 +152,7 @@ impl Search {
 
     /// Evasions among all tries, and among those drawn by chance, which alone are a fair sample.
     pub fn evasions(&self) -> (Option<Rate>, Option<Rate>) {
-        (Rate::new(self.evaded, self.told), Rate::new(self.random.0, self.random.1))
+        (Rate::new(self.evaded, self.answered), Rate::new(self.random.0, self.random.1))
     }
 
     /// The highest statistic of the best try, and the try as a family for a catalogue.

@@ -1,4 +1,4 @@
-//! One evaluation: the attack rendered, sent on its way, and judged by the very element.
+//! One evaluation: the attack rendered, sent through its channel, and judged by the very element.
 
 use super::recordings::Store;
 use super::row::Judged;
@@ -23,7 +23,7 @@ const STALL: Duration = Duration::from_secs(60);
 /// Pictures that wait before the coder.
 const QUEUE: u64 = 4;
 
-/// Renders and judges; `tell` hears the seconds that are done.
+/// Renders and judges; `progress` is called with the seconds that are done.
 ///
 /// # Errors
 /// In words, why it was not possible.
@@ -31,11 +31,11 @@ pub fn evaluate(
     task: &Task,
     setting: &Setting,
     store: &mut Store,
-    tell: &mut dyn FnMut(f64),
+    progress: &mut dyn FnMut(f64),
 ) -> Result<Judged, String> {
     let begun = Instant::now();
     if let Kind::Inject(inject) = &task.trial.kind {
-        return crate::redteam::inject::judge::evaluate(inject, task, setting, store, tell);
+        return crate::redteam::inject::judge::evaluate(inject, task, setting, store, progress);
     }
     let inputs = store
         .inputs(&task.source, task.other.as_ref(), (task.window, task.segment_s), &task.trial.kind)
@@ -68,7 +68,7 @@ pub fn evaluate(
     let bus = running.bus()?;
     let mut collector = running.start()?;
     let mut drain = || batch::drain(&bus, &mut collector).map_err(PipelineError::into_reason);
-    let (mut size, mut told) = ((0, 0), Instant::now());
+    let (mut size, mut last_report) = ((0, 0), Instant::now());
     let mut moved = Instant::now();
     while let Some(frame) = scene.next_frame().map_err(|e| e.to_string())? {
         if frame.pts_ns as f64 / 1e9 >= task.seconds {
@@ -93,9 +93,9 @@ pub fn evaluate(
             return Err("the pipeline takes no more pictures".into());
         }
         drain()?;
-        if told.elapsed() > Duration::from_millis(500) {
-            told = Instant::now();
-            tell(frame.pts_ns as f64 / 1e9);
+        if last_report.elapsed() > Duration::from_millis(500) {
+            last_report = Instant::now();
+            progress(frame.pts_ns as f64 / 1e9);
         }
     }
     input.end_of_stream().map_err(|e| e.to_string())?;

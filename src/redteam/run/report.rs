@@ -313,7 +313,7 @@ pub fn table(t: &Tallies, worst: usize) -> String {
         text.push('\n');
     }
     text.push_str(
-        "APCER of attacks, BPCER of controls; all attacks are procedural: made by rule, not by a generator. Injected feeds \
+        "APCER of attacks, BPCER of controls; all attacks are procedural, none is made by a generator. Injected feeds \
          and simulated cameras are judged by where they come from.\n",
     );
     text

@@ -17,7 +17,7 @@ pub struct Row {
     pub condition: String,
     pub family: Family,
     pub about: String,
-    /// Made by rule: never to be quoted as a result on a generator of fakes.
+    /// Procedural: never to be quoted as a result on a generator of fakes.
     pub procedural: bool,
     pub source: String,
     pub seed: u64,
