@@ -33,6 +33,7 @@ const DEFAULT_SHOW_BOXES: bool = true;
 const DEFAULT_MAX_REASONS: u32 = 3;
 const MAX_MAX_REASONS: u32 = 6;
 const DEFAULT_SHOW_STATUS: bool = true;
+const DEFAULT_SHOW_DECISION: bool = true;
 const DEFAULT_OPACITY: f64 = 1.0;
 
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +41,7 @@ struct Settings {
     show_boxes: bool,
     max_reasons: u32,
     show_status: bool,
+    show_decision: bool,
     opacity: f64,
 }
 
@@ -49,6 +51,7 @@ impl Default for Settings {
             show_boxes: DEFAULT_SHOW_BOXES,
             max_reasons: DEFAULT_MAX_REASONS,
             show_status: DEFAULT_SHOW_STATUS,
+            show_decision: DEFAULT_SHOW_DECISION,
             opacity: DEFAULT_OPACITY,
         }
     }
@@ -99,6 +102,12 @@ impl ObjectImpl for Overlay {
                     .default_value(DEFAULT_SHOW_STATUS)
                     .mutable_playing()
                     .build(),
+                glib::ParamSpecBoolean::builder("show-decision")
+                    .nick("Show decision")
+                    .blurb("Say what the session would end in now, with the probability of an attack")
+                    .default_value(DEFAULT_SHOW_DECISION)
+                    .mutable_playing()
+                    .build(),
                 glib::ParamSpecDouble::builder("opacity")
                     .nick("Opacity")
                     .blurb("Opacity of all that is drawn, from 0 (invisible) to 1")
@@ -119,6 +128,7 @@ impl ObjectImpl for Overlay {
             "show-boxes" => settings.show_boxes = value.get().unwrap_or(settings.show_boxes),
             "max-reasons" => settings.max_reasons = value.get().unwrap_or(settings.max_reasons),
             "show-status" => settings.show_status = value.get().unwrap_or(settings.show_status),
+            "show-decision" => settings.show_decision = value.get().unwrap_or(settings.show_decision),
             "opacity" => settings.opacity = value.get().unwrap_or(settings.opacity),
             name => gst::error!(CAT, imp = self, "unknown property {name}"),
         }
@@ -130,6 +140,7 @@ impl ObjectImpl for Overlay {
             "show-boxes" => settings.show_boxes.to_value(),
             "max-reasons" => settings.max_reasons.to_value(),
             "show-status" => settings.show_status.to_value(),
+            "show-decision" => settings.show_decision.to_value(),
             "opacity" => settings.opacity.to_value(),
             _ => pspec.default_value().clone(),
         }
@@ -223,6 +234,7 @@ impl Overlay {
             boxes: settings.show_boxes,
             max_reasons: settings.max_reasons.min(MAX_MAX_REASONS) as usize,
             status: settings.show_status,
+            decision: settings.show_decision,
         };
         let ops = scene::build(verdict, meta::age(buffer), info.width(), info.height(), options);
         if ops.is_empty() || settings.opacity <= 0.0 {

@@ -7,6 +7,7 @@ use super::canvas::Rect;
 use super::colour::{AMBER, BLACK, GREEN, GREY, RED, Rgb, WHITE, of_state, text_on};
 use super::font;
 use crate::analysis::evidence::Evidence;
+use crate::analysis::judgement::decision::Decision;
 use crate::analysis::judgement::verdict::{Condition, State, TrackVerdict, Verdict};
 
 /// One thing to draw; later ones cover earlier ones.
@@ -25,6 +26,7 @@ pub struct Options {
     /// 0 for none.
     pub max_reasons: usize,
     pub status: bool,
+    pub decision: bool,
 }
 
 /// Evidence bars are full at this many nats.
@@ -71,6 +73,9 @@ pub fn build(verdict: &Verdict, age: Option<u64>, width: u32, height: u32, optio
         && let Some((colour, text)) = status_text(verdict, age)
     {
         draw_status(&mut ops, &m, colour, &text);
+    }
+    if options.decision {
+        draw_decision(&mut ops, &m, verdict);
     }
     if let Some(text) = banner {
         fill(&mut ops, Rect { x: 0, y: 0, w: m.width, h: top }, RED, 0.88);
@@ -276,6 +281,25 @@ fn status_text(verdict: &Verdict, age: Option<u64>) -> Option<(Rgb, String)> {
         }
     };
     Some(text)
+}
+
+/// What the session would end in now, in the lower right corner. Not enough to say is what the status line speaks of.
+fn draw_decision(ops: &mut Vec<Op>, m: &Metrics, verdict: &Verdict) {
+    let colour = match verdict.decision {
+        Decision::Insufficient => return,
+        // An acceptance of an earlier moment is none of this one.
+        Decision::Accept if verdict.condition != Condition::Analysed => GREY,
+        Decision::Accept => GREEN,
+        Decision::Refer => AMBER,
+        Decision::Reject => RED,
+    };
+    let text = format!("{} {:.1} %", upper(verdict.decision.name()), 100.0 * verdict.posterior.attack);
+    let text = shorten(&text, font::fitting(m.width - 4 * m.pad, m.text));
+    let (w, h) = (font::width(text.len(), m.text) + 2 * m.pad, m.row);
+    let (x, y) = ((m.width - w - m.pad).max(0), (m.height - h - m.pad).max(0));
+    fill(ops, Rect { x, y, w, h }, colour, 0.92);
+    let text_y = y + (h - i32::from(m.text) * 6 / 5) / 2;
+    ops.push(Op::Text { x: x + m.pad, y: text_y, size: m.text, colour: text_on(colour), text });
 }
 
 fn draw_status(ops: &mut Vec<Op>, m: &Metrics, colour: Rgb, text: &str) {

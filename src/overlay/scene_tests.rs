@@ -4,7 +4,7 @@ use super::*;
 use crate::analysis::pixels::rect::NormRect;
 use proptest::prelude::*;
 
-const ALL: Options = Options { boxes: true, max_reasons: 3, status: true };
+const ALL: Options = Options { boxes: true, max_reasons: 3, status: true, decision: true };
 
 fn evidence(llr: f64, reason: &str) -> Evidence {
     Evidence { signal: "s".into(), llr, quality: 1.0, reason: reason.into() }
@@ -62,7 +62,8 @@ fn a_standing_alert_has_a_banner_with_its_strongest_reason() {
     let mut v = verdict(State::Attack, Condition::Analysed);
     v.alert = true;
     v.stream_evidence = vec![evidence(4.0, "the feed repeats")];
-    let ops = build(&v, None, 640, 360, Options { boxes: false, max_reasons: 0, status: false });
+    let ops =
+        build(&v, None, 640, 360, Options { boxes: false, max_reasons: 0, status: false, decision: false });
     assert_eq!(texts(&ops), ["ALERT: the feed repeats"]);
 }
 
@@ -78,7 +79,10 @@ fn the_state_of_the_stream_itself_is_told() {
 #[test]
 fn options_hide_what_they_name() {
     let v = verdict(State::Suspect, Condition::Analysed);
-    assert!(build(&v, None, 640, 360, Options { boxes: false, max_reasons: 0, status: true }).is_empty());
+    assert!(
+        build(&v, None, 640, 360, Options { boxes: false, max_reasons: 0, status: true, decision: true })
+            .is_empty()
+    );
     assert_eq!(
         texts(&build(&v, None, 640, 360, Options { max_reasons: 1, ..ALL })),
         ["SUSPECT 0.50", "first"]
@@ -118,4 +122,28 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_decision_is_shown_where_there_is_one_and_green_only_for_this_moment() {
+    let decided = |decision, condition| {
+        let v = Verdict { decision, ..verdict(State::Unknown, condition) };
+        let ops = build(
+            &v,
+            None,
+            640,
+            360,
+            Options { boxes: false, max_reasons: 0, status: false, decision: true },
+        );
+        let colour = ops.iter().find_map(|op| match op {
+            Op::Fill { colour, .. } => Some(*colour),
+            Op::Text { .. } => None,
+        });
+        (colour, texts(&ops).join(" "))
+    };
+    assert_eq!(decided(Decision::Insufficient, Condition::Analysed), (None, String::new()));
+    assert_eq!(decided(Decision::Accept, Condition::Analysed), (Some(GREEN), "ACCEPT 0.0 %".into()));
+    assert_eq!(decided(Decision::Accept, Condition::Stale).0, Some(GREY));
+    assert_eq!(decided(Decision::Refer, Condition::Stale).0, Some(AMBER));
+    assert_eq!(decided(Decision::Reject, Condition::NoFace).0, Some(RED));
 }
