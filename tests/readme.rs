@@ -1,4 +1,4 @@
-//! The README says what is so: its tables of properties are those of the elements, its code is code that runs.
+//! The documentation says what is so: its tables of properties are those of the elements, its code is code that runs.
 #![cfg(feature = "plugin")]
 #![allow(clippy::unwrap_used, clippy::expect_used)] // helpers of tests
 
@@ -35,14 +35,14 @@ fn described(spec: &glib::ParamSpec) -> (&'static str, String) {
 #[test]
 fn every_property_is_in_the_table() {
     gstdeepfake::register_static().unwrap();
-    let readme = read("README.md");
+    let readme = read("docs/elements.md");
     let mut rows = 0;
     for name in ["deepfakedetect", "deepfakeoverlay"] {
         let element = gst::ElementFactory::make(name).build().unwrap();
         let own = element.list_properties();
         for spec in own.iter().filter(|s| s.owner_type() == element.type_()) {
             let row = readme.lines().find(|l| l.starts_with(&format!("| `{}` |", spec.name())));
-            let row = row.unwrap_or_else(|| panic!("README.md has no row for {name}'s `{}`", spec.name()));
+            let row = row.unwrap_or_else(|| panic!("docs/elements.md has no row for {name}'s `{}`", spec.name()));
             let cells: Vec<&str> = row.split('|').map(str::trim).collect();
             let (kind, default) = described(spec);
             assert_eq!(cells[2], kind, "{row}");
@@ -69,17 +69,17 @@ fn every_property_is_in_the_table() {
             rows += 1;
         }
     }
-    assert_eq!(rows, 31, "properties came or went");
+    assert_eq!(rows, 40, "properties came or went");
 }
 
-/// The code blocks of that language in the README.
+/// The code blocks of that language in the documentation of the elements.
 fn blocks(language: &str) -> Vec<String> {
-    let readme = read("README.md");
+    let readme = read("docs/elements.md");
     let begin = format!("```{language}\n");
     readme.split(&begin).skip(1).map(|b| b.split("```").next().unwrap().to_owned()).collect()
 }
 
-/// Every line of the README's code stands, in this order, in a program that the tests run.
+/// Every line of the code that is shown stands, in this order, in a program that the tests run.
 #[test]
 fn the_code_is_that_of_the_applications() {
     for (language, path, comment) in
@@ -89,7 +89,7 @@ fn the_code_is_that_of_the_applications() {
         let blocks = blocks(language);
         assert_eq!(blocks.len(), 1);
         let wanted = blocks[0].lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with(comment));
-        // The README shows the bus before the pads, the program has them in another order: each part by itself.
+        // The bus is shown before the pads, the program has them in another order: each part by itself.
         let mut at = 0;
         let lines: Vec<&str> = program.lines().map(str::trim).collect();
         for line in wanted {
@@ -108,15 +108,32 @@ fn the_json_is_a_message() {
     assert!(matches!(message, gstdeepfake::message::DeepfakeMessage::Alert(_)));
 }
 
-/// What the README links to exists.
+const DOCUMENTS: [(&str, &str); 14] = [
+    ("", "README.md"),
+    ("", "ARCHITECTURE.md"),
+    ("", "CONTRIBUTING.md"),
+    ("models/", "README.md"),
+    ("docs/", "camera-lab.md"),
+    ("docs/", "challenges.md"),
+    ("docs/", "decisions.md"),
+    ("docs/", "elements.md"),
+    ("docs/", "evaluation.md"),
+    ("docs/", "evidence.md"),
+    ("docs/", "performance.md"),
+    ("docs/", "provenance.md"),
+    ("docs/", "redteam.md"),
+    ("docs/", "signals.md"),
+];
+
+/// What the documents link to exists.
 #[test]
 fn links_lead_somewhere() {
-    for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"] {
-        let text = read(document);
+    for (folder, document) in DOCUMENTS {
+        let text = read(&format!("{folder}{document}"));
         for link in text.split("](").skip(1).filter_map(|l| l.split(')').next()) {
             let local = link.split('#').next().unwrap_or_default();
             if !local.is_empty() && !local.contains("://") {
-                assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(local).exists(), "{document}: {link}");
+                assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join(local).exists(), "{document}: {link}");
             }
         }
     }
