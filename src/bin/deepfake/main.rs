@@ -1,5 +1,5 @@
 //! `deepfake`: what is done with recordings and cameras at a desk, one subcommand each. Every subcommand has a file or
-//! folder of its own; to add one, write its file and a line of [`SUBCOMMANDS`].
+//! folder of its own; to add one, write its file and a line of `SUBCOMMANDS`.
 
 mod common;
 mod completions;

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 /// Write the man pages, one of each command.
 ///
-/// `make install` does it: `man deepfake`, `man deepfake-scan`, `man deepfake-redteam-run` and so on.
+/// `make install` does it; then `man deepfake`, `man deepfake scan`, `man deepfake redteam run` show them.
 #[derive(Debug, Args)]
 pub struct Man {
     /// The folder to write to; made if it is not there.

@@ -117,7 +117,7 @@ impl InjectionPipelines {
 /// Names that no other feed of this process has.
 fn channel() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    format!("deepfake-redteam-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+    format!("deepfake-feed-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// The feed's format with rows that need no filling up: neither way carries how long they are.
