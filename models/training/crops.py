@@ -1,4 +1,4 @@
-"""The crops that the networks see: the manifest's `native` and `aligned` ones, as the plugin cuts them."""
+"""The crops that the networks see: the manifest's `native`, `aligned` and `box` ones, as the plugin cuts them."""
 
 from __future__ import annotations
 
@@ -51,3 +51,16 @@ def places(points: np.ndarray, side: int, scale: float) -> np.ndarray:
     c, s = np.cos(angle), np.sin(angle)
     turned = (points - centre) @ np.array([[c, -s], [s, c]])
     return (turned / size + 0.5) * side
+
+
+def box(rgb: np.ndarray, points: np.ndarray, side: int, scale: float) -> np.ndarray:
+    """side x side about the middle of the mesh, upright, `scale` times its longer side: the manifest's `box` crop with `outside` shift
+    and `filter` linear. Larger than the picture it is made to fit, and moved into it where it reaches out.
+    """
+    h, w = rgb.shape[:2]
+    size = min(extent(points) * scale, h, w)
+    left, top = np.clip(middle(points) - size / 2, 0, [w - size, h - size])
+    step = size / side
+    matrix = np.array([[step, 0, left + step / 2 - 0.5], [0, step, top + step / 2 - 0.5]], np.float32)
+    return cv2.warpAffine(rgb, matrix, (side, side), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+                          borderMode=cv2.BORDER_REPLICATE)

@@ -47,10 +47,12 @@ def _print(rng: np.random.Generator, rgb: np.ndarray, width: float) -> np.ndarra
     return (out * (1 + rng.uniform(0.0, 0.05) * grain[..., None] / max(grain.std(), 1e-3))) * 255
 
 
-def recaptured(rng: np.random.Generator, rgb: np.ndarray, width: float) -> tuple[np.ndarray, str]:
-    """`rgb` (h x w x 3, 0..255) as a camera would see it on a medium; `width` is the face's, pixels."""
+def recaptured(rng: np.random.Generator, rgb: np.ndarray, width: float, medium: str = "") -> tuple[np.ndarray, str]:
+    """`rgb` (h x w x 3, 0..255) as a camera would see it on a medium; `width` is the face's, pixels. The medium is drawn
+    unless it is told."""
     soft = cv2.GaussianBlur(rgb.astype(np.float32), (0, 0), max(width * rng.uniform(0.002, 0.012), 0.3))
-    medium = str(rng.choice(["screen", "print"]))
+    drawn = str(rng.choice(["screen", "print"]))
+    medium = medium or drawn
     out = _screen(rng, soft, width) if medium == "screen" else _print(rng, soft, width)
     out = cv2.GaussianBlur(out.astype(np.float32), (0, 0), rng.uniform(0.3, 0.9))
     if rng.random() < 0.5:

@@ -242,3 +242,18 @@ def test_labelled_data_is_checked(tmp_path):
         labelled.listed(tmp_path)
     (tmp_path / "manifest.csv").write_text("file,label\na.png,spoof\n")
     assert labelled.listed(tmp_path) == [(tmp_path / "a.png", 2)]
+
+
+def test_a_box_is_kept_inside_the_picture():
+    ramp = np.zeros((100, 200, 3), np.uint8)
+    ramp[..., 0], ramp[..., 1] = np.arange(200), np.arange(100)[:, None]
+
+    def seen(points: list[list[float]], scale: float) -> list[float]:
+        """Left, right, top and bottom of what is cut, in pixels of the picture."""
+        cut = crops.box(ramp, np.array(points, np.float32), 40, scale)
+        return [*cut[20, [0, -1], 0].astype(float), *cut[[0, -1], 20, 1].astype(float)]
+
+    # 20 wide, 40 high: the longer side counts.
+    assert seen([[90, 30], [110, 70]], 1.0) == pytest.approx([80, 119, 30, 69], abs=1)
+    assert seen([[0, 0], [20, 40]], 1.0) == pytest.approx([0, 39, 0, 39], abs=1), "moved into it"
+    assert seen([[90, 30], [110, 70]], 9.0) == pytest.approx([51, 148, 1, 98], abs=2), "no larger than it"
