@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Judge recorded calls, and attacks made from them, and say whether each was judged right.
+/// Judge recorded calls, and attacks made from them, and say which were judged right.
 ///
 /// For every recording in --clips three attacks are made (a photo in a moving hand, a loop, a call that turns into a
 /// photo), once; a later run finds them. Each clip goes through a GStreamer pipeline with deepfakedetect and
