@@ -42,7 +42,8 @@ fn every_property_is_in_the_table() {
         let own = element.list_properties();
         for spec in own.iter().filter(|s| s.owner_type() == element.type_()) {
             let row = readme.lines().find(|l| l.starts_with(&format!("| `{}` |", spec.name())));
-            let row = row.unwrap_or_else(|| panic!("docs/elements.md has no row for {name}'s `{}`", spec.name()));
+            let row =
+                row.unwrap_or_else(|| panic!("docs/elements.md has no row for {name}'s `{}`", spec.name()));
             let cells: Vec<&str> = row.split('|').map(str::trim).collect();
             let (kind, default) = described(spec);
             assert_eq!(cells[2], kind, "{row}");
@@ -133,7 +134,10 @@ fn links_lead_somewhere() {
         for link in text.split("](").skip(1).filter_map(|l| l.split(')').next()) {
             let local = link.split('#').next().unwrap_or_default();
             if !local.is_empty() && !local.contains("://") {
-                assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join(local).exists(), "{document}: {link}");
+                assert!(
+                    Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join(local).exists(),
+                    "{document}: {link}"
+                );
             }
         }
     }
