@@ -127,6 +127,7 @@ fn candidate_dirs() -> Vec<PathBuf> {
                 above(2).map(|d| d.join("models")),
                 above(3).map(|d| d.join("models")),
                 above(4).map(|d| d.join("models")),
+                above(2).map(|d| d.join("share/gst-plugin-deepfake/models")),
                 above(3).map(|d| d.join("share/gst-plugin-deepfake/models")),
                 above(4).map(|d| d.join("share/gst-plugin-deepfake/models")),
             ]
