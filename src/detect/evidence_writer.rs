@@ -181,6 +181,7 @@ impl Recorder {
             session_id: settings.session_id,
             ground,
             alert: alert.clone(),
+            decision: self.writer.shared.decide(),
             running_time: moment.running_time,
             stream_time: moment.stream_time,
             config,

@@ -3,6 +3,7 @@
 
 use super::error::Error;
 use super::hash_chain::Ground;
+use crate::analysis::judgement::decision::Ruling;
 use crate::analysis::judgement::verdict::Alert;
 use crate::inference::Digest;
 use crate::provenance::report::SourceReport;
@@ -57,6 +58,9 @@ pub struct AlertReport {
     pub alert: Alert,
     pub running_time: Option<u64>,
     pub stream_time: Option<u64>,
+    /// What the session would have ended in at that moment.
+    #[serde(default)]
+    pub decision: Ruling,
     pub ran: RunInfo,
     /// All properties of the element.
     pub config: BTreeMap<String, Value>,

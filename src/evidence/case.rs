@@ -3,6 +3,7 @@
 use super::alert_report::RunInfo;
 use super::hash_chain::Ground;
 use crate::analysis::bundle::Recording;
+use crate::analysis::judgement::decision::Ruling;
 use crate::analysis::judgement::verdict::Alert;
 use crate::provenance::report::SourceReport;
 use serde_json::Value;
@@ -27,6 +28,7 @@ pub struct Case {
     pub session_id: String,
     pub ground: Ground,
     pub alert: Alert,
+    pub decision: Ruling,
     pub running_time: Option<u64>,
     pub stream_time: Option<u64>,
     pub config: BTreeMap<String, Value>,

@@ -72,6 +72,7 @@ pub fn case(session_id: &str) -> Case {
         running_time: raised.as_ref().map(|a| a.pts),
         stream_time: None,
         alert: raised.unwrap(),
+        decision: Default::default(),
         config: BTreeMap::from([("mean-time-between-false-alerts".into(), 0.1.into())]),
         policy: None,
         sources: Vec::new(),

@@ -184,6 +184,11 @@ fn tell(bundle: &Path, examined: &Examined) -> u8 {
     for e in &alert.evidence {
         println!("  {:+.2} nats {}: {}", e.llr, printable(&e.signal), printable(&e.reason));
     }
+    let decision = &alert_report.decision;
+    println!("  decision at that moment: {}", decision.decision);
+    for reason in &decision.reasons {
+        println!("    {}", printable(reason));
+    }
     for s in &alert_report.sources {
         println!("  source {} ({:.0} %)", s.class, s.confidence * 100.0);
     }

@@ -129,7 +129,7 @@ impl Program {
         let mut stderr = child.stderr.take().ok_or_else(missing)?;
         let (input, frames) = sync_channel::<Frame>(QUEUE);
         let (sender, output) = sync_channel(QUEUE);
-        let (sender, complaints) = sync_channel(1);
+        let (complainer, complaints) = sync_channel(1);
         // All three end with the process, at the latest when it is killed.
         std::thread::spawn(move || feed(stdin, &frames));
         let size = info.width as usize * info.height as usize * 3 / 2;
@@ -144,7 +144,7 @@ impl Program {
         std::thread::spawn(move || {
             let mut text = Vec::new();
             let _ = (&mut stderr).take(COMPLAINTS).read_to_end(&mut text);
-            let _ = sender.send(String::from_utf8_lossy(&text).trim().to_owned());
+            let _ = complainer.send(String::from_utf8_lossy(&text).trim().to_owned());
             // A full pipe would hold the program up.
             let _ = std::io::copy(&mut stderr, &mut std::io::sink());
         });
