@@ -217,19 +217,23 @@ def extract(path: Path, source: dict[str, Any], size: int) -> bytes:
 # ---- one entry -----------------------------------------------------------------------
 
 
-def converted(entry: dict[str, Any], data: bytes) -> bytes:
-    """Convert a model to ONNX if its entry asks for it."""
+def converted(entry: dict[str, Any], data: bytes, folder: Path = HERE) -> bytes:
+    """Convert a model to ONNX if its entry asks for it; ``folder`` is the manifest's."""
     kind = entry.get("source", {}).get("convert", "none")
     if kind == "none":
         return data
-    if kind != "tflite":
+    if kind not in ("tflite", "frame"):
         raise FetchError(f"{entry['name']}: conversion {kind!r} is not known")
     try:
+        if kind == "frame":
+            return framed(entry, data, folder)
         import tflite_to_onnx
     except ImportError as error:
         raise FetchError(
             f"{error}; the conversion needs models/requirements.txt: run `make models`"
         ) from error
+    except (KeyError, OSError, ValueError) as error:
+        raise FetchError(f"{entry['name']}: {error}") from error
     more = entry["source"].get("append", "none")
     try:
         if more == "none":
@@ -254,7 +258,16 @@ def continuous(entry: dict[str, Any], data: bytes) -> bytes:
     return continuity.appended(data, picture, embedding, score, following)
 
 
-def produce(entry: dict[str, Any], path: Path, target: Path) -> None:
+def framed(entry: dict[str, Any], data: bytes, folder: Path) -> bytes:
+    """A transformer with our own head behind it, in its place; see frame_network.py."""
+    import frame_network
+
+    by_meaning = {t.get("meaning", "picture"): t["name"] for t in entry["input"] + entry["output"]}
+    names = [by_meaning[m] for m in ("picture", "landmarks", "attack-logit", "heat-map")]
+    return frame_network.joined(data, (folder / entry["source"]["head"]).read_bytes(), *names)
+
+
+def produce(entry: dict[str, Any], path: Path, target: Path, folder: Path = HERE) -> None:
     """Take an entry's file out of its archive, convert it, and put it in place."""
     source = source_of(entry) or {}
     data = extract(path, source, source.get("size", entry["size"]))
@@ -262,7 +275,7 @@ def produce(entry: dict[str, Any], path: Path, target: Path) -> None:
         actual = hashlib.sha256(data).hexdigest()
         if actual != source["sha256"]:
             raise FetchError(f"{entry['name']}: the file in {path.name} has the sha256 {actual}")
-    data = converted(entry, data)
+    data = converted(entry, data, folder)
     actual = hashlib.sha256(data).hexdigest()
     if actual != entry["sha256"]:
         hint = ""
@@ -292,7 +305,7 @@ def fetch(manifest_path: Path, options: argparse.Namespace) -> None:
                 raise FetchError(f"{target} is part of the repository and is damaged; check it out")
             continue
         path = archive(downloads[source["download"]], options.cache, options.offline)
-        produce(entry, path, target)
+        produce(entry, path, target, manifest_path.parent)
         print(f"  made      {entry['file']} ({entry['size'] / 1e6:.1f} MB)", flush=True)
     if wrong:
         raise FetchError(f"{', '.join(wrong)}; run models/fetch.py again without --verify")

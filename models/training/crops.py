@@ -1,31 +1,11 @@
-"""The crops that the networks see: the manifest's `native`, `aligned` and `box` ones, as the plugin cuts them."""
+"""The crops that the networks see: the manifest's `aligned` and `box` ones, as the plugin cuts them."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-from .channel import SIDE, WIDEST_FACE
 from .landmarks import extent, middle, roll
-
-
-def native(rgb: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, float]:
-    """SIDE x SIDE around the middle of the mesh, pixel for pixel; shrunk only if the face is wider than `WIDEST_FACE`.
-
-    Returns the crop and the width of the face in the picture, pixels.
-    """
-    width, centre = float(np.ptp(points[:, 0])), middle(points)
-    scale = min(1.0, WIDEST_FACE / max(width, 1.0))
-    half = SIDE / 2 / scale
-    x0, y0 = np.round(centre - half).astype(int)
-    side = int(round(2 * half))
-    h, w = rgb.shape[:2]
-    pad = [max(0, -y0), max(0, y0 + side - h), max(0, -x0), max(0, x0 + side - w)]
-    inside = rgb[max(0, y0):max(0, y0 + side), max(0, x0):max(0, x0 + side)]
-    crop = cv2.copyMakeBorder(inside, *pad, cv2.BORDER_REPLICATE) if any(pad) else inside
-    if side != SIDE:
-        crop = cv2.resize(crop, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    return np.ascontiguousarray(crop), width
 
 
 def aligned(rgb: np.ndarray, points: np.ndarray, side: int, scale: float) -> np.ndarray:

@@ -33,7 +33,8 @@ def picked(path: Path, indices: range) -> Iterator[tuple[int, np.ndarray]]:
             if index >= indices.stop:
                 return
             if index in indices:
-                yield index, frame.to_ndarray(format="rgb24")
+                # As it is meant to be shown: phones store their pictures lying.
+                yield index, np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
 
 
 def through_codec(pictures: list[np.ndarray], codec: str, quality: int, fps: int = 25) -> list[np.ndarray]:

@@ -1,0 +1,1 @@
+"""The frame network: a frozen vision transformer, and a linear head learned from recordings of real generators."""
