@@ -83,7 +83,7 @@ impl Collector {
         let spoken = verdict.tracks.iter().any(|t| t.evidence.iter().any(speaks));
         let ground = Ground::of(verdict.condition, spoken);
         self.kept.ground = self.kept.ground.max(ground);
-        (self.kept.decision, self.kept.probability) = (verdict.decision, verdict.posterior.attack);
+        (self.kept.decision, self.kept.posterior) = (verdict.decision, verdict.posterior);
         self.kept.fused = short(verdict.statistic);
         self.kept.frames_judged += u64::from(ground == Ground::Judged);
         // A track out of sight and the stream itself show their statistic only by the risk that they make; while an
@@ -112,7 +112,7 @@ impl Collector {
         kept.decision = ruling.decision;
         kept.reasons = ruling.reasons.clone();
         kept.good_seconds = short(ruling.good_seconds);
-        kept.probability = ruling.posterior.attack;
+        kept.posterior = ruling.posterior;
         kept.fused = short(ruling.statistic);
     }
 

@@ -70,7 +70,7 @@ fn write(to: impl std::io::Write, records: &[Record]) -> csv::Result<()> {
                     format!("{:.3}", s.worst_risk),
                     s.worst_state.to_string(),
                     s.decision.to_string(),
-                    format!("{:.5}", s.probability),
+                    format!("{:.5}", s.posterior.attack),
                     format!("{:.3}", s.fused),
                     plain(s.reasons.first().map(String::as_str).unwrap_or_default()),
                     format!("{:.3}", s.duration_s),

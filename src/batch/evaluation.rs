@@ -143,7 +143,7 @@ fn clip_json(record: &Record) -> Value {
             line["score"] = json!(s.fused);
             line["change"] = json!(s.score);
             line["decision"] = json!(s.decision);
-            line["probability"] = json!(s.probability);
+            line["probability"] = json!(s.posterior.attack);
             line["good_seconds"] = json!(s.good_seconds);
             line["reasons"] = json!(s.reasons);
             line["risk"] = json!(s.worst_risk);

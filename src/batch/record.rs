@@ -2,6 +2,7 @@
 
 use super::settings::Settings;
 use crate::analysis::judgement::decision::Decision;
+use crate::analysis::judgement::fusion::Posterior;
 use crate::analysis::judgement::verdict::{Condition, State};
 use crate::analysis::source::signed::Signed;
 use crate::provenance::recorded::SourceNote;
@@ -103,7 +104,7 @@ pub struct Scanned {
     #[serde(default)]
     pub decision: Decision,
     #[serde(default)]
-    pub probability: f64,
+    pub posterior: Posterior,
     #[serde(default)]
     pub reasons: Vec<String>,
     /// Seconds of a face good enough to judge.

@@ -7,8 +7,10 @@ use super::state::Detect;
 use crate::analysis::engine::EngineConfig;
 use crate::analysis::engine::ignored::{Ignored, UnknownSignal};
 use crate::analysis::engine::profile::Profile;
+use crate::analysis::evidence::GenuineSessions;
 use crate::analysis::evidence::calibration::{BUILT_IN, Calibration};
 use crate::analysis::face::models::MeshKind;
+use crate::analysis::judgement::decision::OperatingPoint;
 use crate::analysis::networks::models::NetworkModels as _;
 use crate::analysis::source::provenance::Class;
 use crate::evidence::alert_report::{CalibrationUsed, RunInfo, Threshold};
@@ -64,12 +66,23 @@ impl Detect {
         let config = EngineConfig {
             chain,
             mean_time_between_false_alerts: settings.mtbfa(),
-            decisions: settings.operating_point(),
+            decisions: OperatingPoint { genuine: sessions(settings)?, ..settings.operating_point() },
             calibration: Arc::new(calibration),
             ignored: Ignored::parse(&settings.ignore_signals, models.networks())?,
         };
         Ok((models, config))
     }
+}
+
+/// What genuine sessions amount to, by the file that was set or the built-in one.
+fn sessions(settings: &Settings) -> Result<Arc<GenuineSessions>, StartError> {
+    let Some(path) = &settings.calibration else {
+        return GenuineSessions::built_in().map(Arc::new).map_err(|e| StartError::Calibration(e.to_string()));
+    };
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| StartError::Sessions(format!("cannot read `{}`: {e}", path.display())))?;
+    let parsed = GenuineSessions::parse(&text);
+    parsed.map(Arc::new).map_err(|e| StartError::Sessions(format!("`{}`: {e}", path.display())))
 }
 
 /// Notes in `shared` what the run uses, for messages and statistics.
@@ -82,6 +95,7 @@ pub fn note(shared: &mut Shared, models: &FaceModelSet, config: &EngineConfig) {
         .map(|(name, digest)| short_digest(&name, &digest.to_string()))
         .chain([short_digest("calibration", &Digest::of(BUILT_IN.as_bytes()).to_string())])
         .collect();
+    shared.genuine = Arc::clone(&config.decisions.genuine);
     shared.ignored = config.ignored.names().map(Into::into).collect();
     shared.provider = models.active_provider().provider.to_string();
     let runtime = models.runtime().info();
@@ -145,6 +159,8 @@ pub enum StartError {
     Calibration(String),
     #[error("require-source: there is no class `{0}`; there are {names}", names = Class::ALL.iter().map(|c| c.name()).collect::<Vec<_>>().join(", "))]
     Source(String),
+    #[error("calibration: {0}")]
+    Sessions(String),
     #[error("ignore-signals: {0}")]
     Ignored(#[from] UnknownSignal),
 }
@@ -156,6 +172,7 @@ impl StartError {
         let error = match &self {
             Self::Inference(error) => error,
             Self::Calibration(_) => return gst::error_msg!(gst::LibraryError::Init, ("{text}")),
+            Self::Sessions(_) => return gst::error_msg!(gst::ResourceError::OpenRead, ("{text}")),
             Self::Ignored(_) | Self::Source(_) => {
                 return gst::error_msg!(gst::LibraryError::Settings, ("{text}"));
             }

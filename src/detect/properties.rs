@@ -127,6 +127,11 @@ pub fn all() -> Vec<ParamSpec> {
             .default_value(DEFAULT_MIN_GOOD_FACE)
             .mutable_ready()
             .build(),
+        glib::ParamSpecString::builder("calibration")
+            .nick("Calibration")
+            .blurb("File of what genuine sessions amount to, made by `deepfake calibrate`; unset: the built-in one")
+            .mutable_ready()
+            .build(),
         glib::ParamSpecUInt::builder("require-challenges")
             .nick("Required challenges")
             .blurb("So many of the last challenges must be passed, all of them, or the session is referred; 0 asks for none")
@@ -247,6 +252,7 @@ pub fn set(settings: &mut Settings, name: &str, value: &Value) {
         "max-false-reject" => settings.max_false_reject = value.get().ok(),
         "session-length" => settings.session_length = value.get().ok(),
         "attack-prior" => take(&mut settings.attack_prior, value),
+        "calibration" => settings.calibration = path(value),
         "min-good-face" => take(&mut settings.min_good_face, value),
         "require-challenges" => take(&mut settings.require_challenges, value),
         "require-source" => {
@@ -291,6 +297,7 @@ pub fn get(settings: &Settings, name: &str) -> Option<Value> {
         "max-false-reject" => settings.operating_point().max_false_reject.to_value(),
         "session-length" => settings.operating_point().session_length.to_value(),
         "attack-prior" => settings.attack_prior.to_value(),
+        "calibration" => path_value(settings.calibration.as_ref()),
         "min-good-face" => settings.min_good_face.to_value(),
         "require-challenges" => settings.require_challenges.to_value(),
         "require-source" => settings.operating_point().require_source.to_value(),

@@ -101,6 +101,8 @@ pub struct Settings {
     pub require_challenges: u32,
     /// Name of a class; empty: any.
     pub require_source: String,
+    /// File of genuine sessions; `None`: the built-in ones.
+    pub calibration: Option<PathBuf>,
     /// Nanoseconds; 0 = only on change.
     pub report_interval: u64,
     pub session_id: String,
@@ -144,6 +146,7 @@ impl Default for Settings {
             min_good_face: DEFAULT_MIN_GOOD_FACE,
             require_challenges: 0,
             require_source: String::new(),
+            calibration: None,
             report_interval: DEFAULT_REPORT_INTERVAL,
             session_id: String::new(),
             on_error: OnError::default(),
@@ -169,7 +172,7 @@ impl Settings {
         self.mtbfa.unwrap_or(self.purpose.mtbfa())
     }
 
-    /// How sessions are decided: what was set, or the purpose's.
+    /// How sessions are decided: what was set, or the purpose's. Genuine sessions are not in it: they come of a file.
     pub fn operating_point(&self) -> OperatingPoint {
         OperatingPoint {
             max_false_refer: self.max_false_refer.unwrap_or(self.purpose.max_false_refer()),
@@ -179,6 +182,7 @@ impl Settings {
             min_good_face: self.min_good_face,
             require_challenges: self.require_challenges,
             require_source: Some(self.require_source.clone()).filter(|s| !s.is_empty()),
+            genuine: Default::default(),
         }
     }
 

@@ -6,9 +6,11 @@ mod family;
 mod names;
 mod numbers;
 mod reading;
+pub mod sessions;
 
 pub use calibration::Calibration;
 pub use family::Family;
 pub(crate) use names::names;
 pub use numbers::{ln, seconds, trim};
 pub use reading::{Evidence, Reading};
+pub use sessions::GenuineSessions;

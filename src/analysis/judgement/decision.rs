@@ -1,15 +1,16 @@
 //! What a session ends in: accept, refer to a person, reject, or not enough to say.
 //!
 //! Two statistics are held against each operating point, half of the allowed false decisions each. The fused one
-//! ([`super::fusion`]) says what the session as it stands amounts to; it reaches ln(2/a) in at most a/2 of genuine
-//! sessions. The change-detection one ([`super::cusum`]) finds an attack that began in the middle; over a session of n
+//! ([`super::fusion`]) says what the session as it stands amounts to; its threshold is a rank among genuine sessions
+//! ([`GenuineSessions`]), or ln(2/a) where there are too few of them. The change-detection one ([`super::cusum`]) finds an attack that began in the middle; over a session of n
 //! independent seconds and m hypotheses it reaches ln(2nm/a) in at most a/2 of them. Both as far as the calibrations are
-//! right: `docs/decisions.md` has what was measured.
+//! right, or the sessions alike in kind: `docs/decisions.md` has what was measured.
 
 use super::cusum::INDEPENDENT;
 use super::fusion::Posterior;
-use crate::analysis::evidence::names;
+use crate::analysis::evidence::{GenuineSessions, names};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// What a session ends in, from the best to the worst.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -45,6 +46,8 @@ pub struct OperatingPoint {
     pub require_challenges: u32,
     /// The source must be of this class; `None` asks for none.
     pub require_source: Option<String>,
+    /// What genuine sessions amount to.
+    pub genuine: Arc<GenuineSessions>,
 }
 
 impl Default for OperatingPoint {
@@ -57,6 +60,7 @@ impl Default for OperatingPoint {
             min_good_face: 5.0,
             require_challenges: 0,
             require_source: None,
+            genuine: Arc::default(),
         }
     }
 }
@@ -74,7 +78,8 @@ impl OperatingPoint {
         let half = (share / 2.0).clamp(1e-9, 0.5);
         let independent =
             (seconds.max(self.session_length) / INDEPENDENT).max(1.0) * hypotheses.max(1) as f64;
-        Thresholds { fused: -half.ln(), change: (independent / half).ln() }
+        let fused = self.genuine.threshold(half).unwrap_or(-half.ln());
+        Thresholds { fused, change: (independent / half).ln() }
     }
 }
 
@@ -127,7 +132,7 @@ pub fn decide(standing: &Standing, point: &OperatingPoint) -> Ruling {
     let at = |share| point.thresholds(share, standing.seconds, standing.hypotheses);
     let refer = at(point.max_false_refer.max(point.max_false_reject));
     let reject = at(point.max_false_reject);
-    let reaches = |t: Thresholds| standing.fused >= t.fused || standing.change >= t.change;
+    let reaches = |t: Thresholds| standing.fused > t.fused || standing.change >= t.change;
     let missing = (point.min_good_face - standing.good_seconds).max(0.0);
     let unmet = unmet(standing, point);
     let mut reasons = Vec::new();
@@ -167,7 +172,7 @@ pub fn decide(standing: &Standing, point: &OperatingPoint) -> Ruling {
 
 fn evidence_text(standing: &Standing, t: Thresholds, share: f64) -> String {
     let percent = 100.0 * share;
-    if standing.fused >= t.fused {
+    if standing.fused > t.fused {
         let (kind, nats, limit) = (standing.posterior.likeliest().name(), standing.fused, t.fused);
         format!(
             "evidence of an attack ({kind} is the likeliest): {nats:.1} nats, which at most {percent} % of genuine \
@@ -276,6 +281,17 @@ mod tests {
         assert!(ruling.decision == Decision::Refer && ruling.reasons[0].contains("not known"), "{ruling:?}");
         let physical = Standing { source: Some("physical".into()), ..good() };
         assert_eq!(decide(&physical, &point).decision, Decision::Accept);
+    }
+
+    #[test]
+    fn sessions_that_were_measured_go_before_theory() {
+        let genuine: Vec<f64> = (0..199).map(|i| f64::from(i) / 100.0).collect();
+        let genuine = Arc::new(GenuineSessions::of("x".into(), String::new(), genuine));
+        let point = OperatingPoint { genuine, ..OperatingPoint::default() };
+        // Of 199, 2.5 % are 5: the fifth highest is 1.94. A rejection of 0.05 % needs more sessions, and stays at theory.
+        for (fused, want) in [(1.94, Decision::Accept), (1.95, Decision::Refer), (7.7, Decision::Reject)] {
+            assert_eq!(decide(&Standing { fused, ..good() }, &point).decision, want, "{fused}");
+        }
     }
 
     proptest! {
