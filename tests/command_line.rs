@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
-const SUBCOMMANDS: [&str; 8] =
-    ["scan", "source", "evidence", "demo", "redteam", "trace", "completions", "man"];
+const SUBCOMMANDS: [&str; 9] =
+    ["scan", "source", "evidence", "demo", "redteam", "trace", "calibrate", "completions", "man"];
 
 /// Exit status, standard output and standard error.
 fn deepfake(arguments: &[&str]) -> (Option<i32>, String, String) {
@@ -37,7 +37,7 @@ fn a_wrong_call_is_refused_with_the_name_of_the_subcommand() {
     assert!(code == Some(2) && text.contains("'scan'"), "what was meant is proposed: {text}");
     let (code, _, text) = deepfake(&["scan"]);
     assert!(code == Some(2) && text.contains("Usage: deepfake scan"), "{text}");
-    let (code, _, text) = deepfake(&["scan", "/nowhere.mp4"]);
+    let (code, _, text) = deepfake(&["scan", "a.mp4", "--compare", "/nowhere.jsonl"]);
     assert!(code == Some(2) && text.starts_with("deepfake scan: "), "{text}");
     let (code, _, text) = deepfake(&["redteam", "run", "/nowhere.mp4"]);
     assert!(code == Some(2) && text.starts_with("deepfake redteam: "), "{text}");

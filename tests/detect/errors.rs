@@ -362,3 +362,20 @@ fn old_library(dir: &Path) -> Option<PathBuf> {
     }
     Some(library)
 }
+
+#[test]
+fn what_decisions_need_is_checked_at_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("sessions.toml");
+    std::fs::write(&file, "schema = 1\nversion = 'x'\nstatistics = [2.0, 1.0]\n").unwrap();
+    let file = file.to_str().unwrap();
+    for (property, value, said) in [
+        ("require-source", "camera", "no class `camera`"),
+        ("calibration", "/nowhere.toml", "cannot read `/nowhere.toml`"),
+        ("calibration", file, "ascending"),
+    ] {
+        let Some(element) = element(&[(property, value)]) else { return };
+        let text = refused(&element).text;
+        assert!(text.contains(said), "{property}={value}: {text}");
+    }
+}

@@ -85,7 +85,8 @@ fn the_end_waits_for_the_frame_in_work_and_tells_once() {
     });
     rig.drain();
     let kinds: Vec<_> = rig.messages.iter().map(std::mem::discriminant).collect();
-    assert_eq!(kinds.len(), 2, "a verdict and the summary: {:?}", rig.messages);
+    assert_eq!(kinds.len(), 3, "a verdict, the decision and the summary: {:?}", rig.messages);
+    assert!(matches!(&rig.messages[1], DeepfakeMessage::Decision(m) if m.is_final));
     let Some(DeepfakeMessage::Summary(s)) = rig.messages.last() else { panic!("no summary at the end") };
     assert_eq!((s.frames_seen, s.frames_sampled, s.frames_analysed), (1, 1, 1));
     assert!(s.frames_skipped.is_empty());

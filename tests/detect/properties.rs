@@ -53,7 +53,7 @@ fn defaults_are_as_described() {
             assert!(same, "{}: {value:?}, {default:?}", pspec.name());
         }
     }
-    assert_eq!(own(&element).len(), 27);
+    assert_eq!(own(&element).len(), 36);
 }
 
 proptest! {
@@ -139,4 +139,15 @@ fn stats_tell_stages_models_and_memory() {
     assert_eq!(stats.get::<&str>("provider").unwrap(), "cpu");
     rig.element.set_state(gst::State::Null).unwrap();
     assert_eq!(stat(&rig.element, "frames-seen"), 20, "readable after the end");
+}
+
+#[test]
+fn a_purpose_presets_what_is_not_set_by_itself() {
+    let Some(element) = element(&[]) else { return };
+    let of = |name: &str| element.property::<f64>(name);
+    assert_eq!((of("session-length"), of("mean-time-between-false-alerts")), (600.0, 100.0));
+    element.set_property("max-false-refer", 0.02);
+    element.set_property_from_str("purpose", "forensic");
+    assert_eq!((of("session-length"), of("mean-time-between-false-alerts")), (60.0, 10.0));
+    assert_eq!((of("max-false-refer"), of("max-false-reject")), (0.02, 0.01), "what was set goes first");
 }

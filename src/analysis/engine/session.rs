@@ -31,6 +31,7 @@ pub(super) struct Session {
     seconds: f64,
     face_seconds: f64,
     good_seconds: f64,
+    seen: bool,
     change: f64,
     alerted: bool,
     /// The worst of the faces that are gone.
@@ -45,6 +46,7 @@ impl Session {
             seconds: 0.0,
             face_seconds: 0.0,
             good_seconds: 0.0,
+            seen: false,
             change: 0.0,
             alerted: false,
             gone: None,
@@ -65,6 +67,7 @@ impl Session {
         }
         self.change = self.change.max(stream.statistic());
         self.alerted |= stream.is_raised();
+        self.seen |= seen;
         if seen {
             self.face_seconds += dt;
         }
@@ -106,6 +109,7 @@ impl Session {
             seconds: self.seconds,
             face_seconds: self.face_seconds,
             good_seconds: self.good_seconds,
+            seen: self.seen,
             fused,
             change: self.change,
             posterior,

@@ -90,6 +90,8 @@ pub struct Standing {
     pub seconds: f64,
     pub face_seconds: f64,
     pub good_seconds: f64,
+    /// There was a face.
+    pub seen: bool,
     /// The highest fused statistic of any face as it stands, and of the stream, nats.
     pub fused: f64,
     /// The highest change-detection statistic at any time, nats.
@@ -189,7 +191,7 @@ fn evidence_text(standing: &Standing, t: Thresholds, share: f64) -> String {
 
 fn too_little(standing: &Standing, point: &OperatingPoint) -> String {
     let (good, least) = (standing.good_seconds, point.min_good_face);
-    if standing.face_seconds == 0.0 {
+    if !standing.seen {
         "no face was seen".to_owned()
     } else if standing.face_seconds < least {
         format!("too short: a face was seen for {:.1} s, {least} s are needed", standing.face_seconds)
@@ -233,6 +235,7 @@ mod tests {
             seconds: 30.0,
             face_seconds: 30.0,
             good_seconds: 28.0,
+            seen: true,
             hypotheses: 3,
             ..Standing::default()
         }

@@ -1,6 +1,7 @@
 //! `deepfake`: what is done with recordings and cameras at a desk, one subcommand each. Every subcommand has a file or
 //! folder of its own; to add one, write its file and a line of `SUBCOMMANDS`.
 
+mod calibrate;
 mod common;
 mod completions;
 mod demo;
@@ -49,7 +50,14 @@ const SUBCOMMANDS: &[(&str, &[Subcommand])] = &[
             subcommand::<trace::Trace>("trace"),
         ],
     ),
-    ("Set up", &[subcommand::<completions::Completions>("completions"), subcommand::<man::Man>("man")]),
+    (
+        "Set up",
+        &[
+            subcommand::<calibrate::Calibrate>("calibrate"),
+            subcommand::<completions::Completions>("completions"),
+            subcommand::<man::Man>("man"),
+        ],
+    ),
 ];
 
 const ABOUT: &str = "Tell whether the face in a video call is a real person in front of a real camera.";
