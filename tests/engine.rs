@@ -14,6 +14,7 @@ use gstdeepfake::analysis::face::chain::ChainError;
 use gstdeepfake::analysis::face::models::{
     BLENDSHAPE_POINTS, BLENDSHAPES, DetectorOutput, DetectorRange, FaceModels, MeshKind, MeshOutput,
 };
+use gstdeepfake::analysis::judgement::decision::Decision;
 use gstdeepfake::analysis::judgement::verdict::{AlertKind, Condition, State};
 use gstdeepfake::analysis::networks::crop::{Channels, CropSpec, Order, Pixels};
 use gstdeepfake::analysis::networks::models::{LANDMARKS, NetworkInput, NetworkModels, NetworkOutput};
@@ -492,4 +493,39 @@ fn a_network_that_fails_swallows_no_alert() {
     let told: Vec<_> = (0..40).flat_map(|_| rig.step(false).alerts).map(|a| a.kind).collect();
     let standing = rig.step(false).verdict.alert;
     assert!(standing || told.contains(&AlertKind::Cleared), "the clearing was swallowed");
+}
+
+#[test]
+fn a_session_is_decided_on_its_faces() {
+    let mut rig = Rig::new();
+    rig.set(|s| *s = Scene { faces: vec![0.5], present: true, ..Scene::default() });
+    assert_eq!(rig.step(false).verdict.decision, Decision::Insufficient);
+    for i in 0..150 {
+        rig.set(|s| s.mouth = 14.0 * (i as f32 * 0.7).sin());
+        rig.step(false);
+    }
+    let live = rig.step(false);
+    assert_eq!(live.verdict.decision, Decision::Accept, "{:?}", live.standing);
+    assert!(
+        live.verdict.statistic < -0.2 && live.verdict.posterior.presentation < 1e-4,
+        "{:?}",
+        live.verdict
+    );
+    assert!(live.standing.good_seconds > 10.0 && live.standing.seen);
+    rig.set(|s| s.mouth = 0.0);
+    let still = (0..300).map(|_| rig.step(false)).last().unwrap();
+    assert!(still.verdict.decision >= Decision::Refer, "{:?}", still.standing);
+    assert_eq!(still.verdict.posterior.likeliest(), Family::Presentation);
+    // The face goes, and what was seen of it stays.
+    rig.set(|s| s.present = false);
+    let gone = (0..100).map(|_| rig.step(false)).last().unwrap();
+    assert!(
+        gone.verdict.tracks.is_empty() && gone.verdict.decision >= Decision::Refer,
+        "{:?}",
+        gone.standing
+    );
+    rig.engine.reset(2);
+    assert!(rig.step(false).verdict.decision >= Decision::Refer, "a new epoch is the same session");
+    rig.engine.begin_session();
+    assert_eq!(rig.step(false).verdict.decision, Decision::Insufficient);
 }

@@ -99,8 +99,11 @@ impl Session {
         prior: f64,
     ) -> Standing {
         let here = faces.map(|w| subject(&w.judge, Some(stream), &w.verdict.evidence));
-        let all = here.chain(self.gone.clone()).chain([subject(stream, None, &[])]);
+        let all = here.chain(self.gone.clone());
         let worst = all.reduce(|a, b| if b.statistic() > a.statistic() { b } else { a });
+        // The stream's own evidence is in that of every face. By itself it knows nothing of faces: it would hide what
+        // speaks for them.
+        let worst = worst.or_else(|| Some(subject(stream, None, &[])));
         let (fused, posterior, evidence) = worst.map_or_else(
             || (0.0, Posterior::default(), Vec::new()),
             |w| (w.statistic(), w.fusion.posterior(prior, w.beside.as_ref()), w.evidence),
