@@ -27,7 +27,7 @@ class Backbone:
 
     def __init__(self, path: Path, threads: int = 1):
         writer = vision.Writer()
-        left = vision.tokens(writer, vision.weights_of(onnx.load(path)), "face", BLOCKS)
+        left = vision.tokens(writer, vision.weights_of(onnx.load(path)), "face", BLOCKS, whole=True)
         where = frame_network.regions(writer, "points")
         names = [frame_network.pools(writer, left[b], where) for b in BLOCKS]
         shapes = {n: ["n", len(frame_network.POOLS), vision.WIDTH] for n in names}

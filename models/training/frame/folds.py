@@ -72,10 +72,10 @@ def train(looked: Looked, which: np.ndarray, shape: Shape, versions: tuple[int, 
 
 
 def out_of_fold(looked: Looked, shape: Shape, versions: tuple[int, ...] = (0, 1, 2)) -> np.ndarray:
-    """A score for each look, of the head that was trained without its generator and its people."""
+    """A score for each look, of the head that was trained without its generator and its people. Rows of a fold below 0 are never tested."""
     out = np.full(len(looked.row), np.nan)
     fold = np.array([r.fold for r in looked.rows])
-    for k in sorted(set(fold)):
+    for k in sorted({f for f in fold if f >= 0}):
         head = train(looked, training_rows(looked.rows, k), shape, versions)
         test = fold[looked.row] == k
         out[test] = head(looked.features[test])
