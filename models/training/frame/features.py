@@ -11,6 +11,7 @@ import onnxruntime as ort
 import frame_network
 import vision
 
+from . import own
 from .folds import Looked
 from .material import Row
 
@@ -52,7 +53,8 @@ def as_input(pictures: np.ndarray) -> np.ndarray:
 
 
 def load(rows: list[Row], folder: Path, versions: tuple[int, ...]) -> Looked:
-    """What `python -m training frame look` left in the folder, of all rows and these versions."""
+    """What `python -m training frame look` left in the folder, of all rows and these versions, with the swaps made of them."""
+    rows = own.paired(rows, own.rows(rows, folder))
     features, row, version, seconds, px = [], [], [], [], []
     for at, one in enumerate(rows):
         for v in versions:
