@@ -75,6 +75,11 @@ def _look(args: argparse.Namespace) -> None:
         for kind, version in swaps.items() if half.pictures else ():
             keep(f"{row.name}@{kind}", version, looks.looks(row, own.made(row, half, kind, donors), version), slice(0, None, 2))
         print(f"{row.name}: {len(faces.pictures)} looks", flush=True)
+    for donor in donors:
+        row = own.still_row(donor.name)
+        if donor.name.startswith(own.STILLS) and not (args.out / f"{row.name}.0.npz").is_file():
+            for version in sorted(VERSIONS, reverse=True):
+                keep(row.name, version, looks.looks(row, own.still_faces(donor.rgb, donor.points), version), slice(None))
 
 
 def _validated(args: argparse.Namespace) -> tuple[folds.Looked, compress.Bases, np.ndarray]:

@@ -53,8 +53,8 @@ def as_input(pictures: np.ndarray) -> np.ndarray:
 
 
 def load(rows: list[Row], folder: Path, versions: tuple[int, ...]) -> Looked:
-    """What `python -m training frame look` left in the folder, of all rows and these versions, with the swaps made of them."""
-    rows = own.paired(rows, own.rows(rows, folder))
+    """What `python -m training frame look` left in the folder, of all rows and these versions, with the swaps made of them, and the stills."""
+    rows = own.paired(rows, own.rows(rows, folder)) + own.still_rows(folder)
     features, row, version, seconds, px = [], [], [], [], []
     for at, one in enumerate(rows):
         for v in versions:

@@ -1,4 +1,4 @@
-"""Swaps of our own making, made once of every genuine recording, as rows beside those of the list."""
+"""Swaps of our own making, made once of every genuine recording, and genuine stills, as rows beside those of the list."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from ..landmarks import FaceFinder
-from .looks import Found
+from .looks import Found, around
 from .material import OWN, Row
 from .swaps import Donor, chosen, swapped
 
@@ -18,6 +18,8 @@ from .swaps import Donor, chosen, swapped
 MADE = {"donor0": 1, "donor1": 2, "self0": 1}
 #: Each kind counts as so many generators.
 COUNTS = 20
+#: Stills that are genuine faces to learn from, by the beginning of their names; all of them count as so many people.
+STILLS, AS_PEOPLE = ("london_", "canada_"), 6
 #: Narrower faces and heads tilted further give no donors, pixels and radians.
 NARROWEST, STEEPEST = 100.0, 0.5
 
@@ -42,6 +44,22 @@ def made(row: Row, faces: Found, kind: str, donors: list[Donor]) -> Found:
     rng, middle = np.random.default_rng(_number(f"{row.name} {kind}")), len(faces.pictures) // 2
     donor = chosen(rng, faces.pictures[middle], faces.points[middle], donors) if kind.startswith("donor") else None
     return swapped(faces, rng, donor)
+
+
+def still_row(name: str) -> Row:
+    """The row of a still: genuine, learned from and never tested."""
+    return Row(f"{name}@still", "", None, 0, "none", "genuine", frozenset([f"still-{_number(name) % AS_PEOPLE}"]), "", OWN)
+
+
+def still_faces(rgb: np.ndarray, points: np.ndarray) -> Found:
+    """A still as a recording of one picture."""
+    picture, moved = around(rgb, points)
+    return Found([picture], [moved], [0.0], [float(np.ptp(points[:, 0]))])
+
+
+def still_rows(folder: Path) -> list[Row]:
+    """Rows of the stills that lie in the folder."""
+    return [still_row(p.name.removesuffix("@still.0.npz")) for p in sorted(folder.glob("*@still.0.npz"))]
 
 
 def rows(genuine: list[Row], folder: Path) -> list[Row]:
