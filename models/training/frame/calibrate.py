@@ -11,9 +11,6 @@ from scipy.optimize import minimize
 from .folds import Looked
 from .report import by_recording
 
-#: Directions in which the fit is held back: of a normal prior about 0, in units of a score's spread.
-FOLDS_SEED = 0
-
 
 def means(looked: Looked, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]:
     """Mean score, label, weight (each class adds up to 1/2) and group of each recording."""

@@ -11,6 +11,7 @@ import onnxruntime as ort
 import frame_network
 import vision
 
+from . import own
 from .folds import Looked
 from .material import Row
 
@@ -27,7 +28,7 @@ class Backbone:
 
     def __init__(self, path: Path, threads: int = 1):
         writer = vision.Writer()
-        left = vision.tokens(writer, vision.weights_of(onnx.load(path)), "face", BLOCKS)
+        left = vision.tokens(writer, vision.weights_of(onnx.load(path)), "face", BLOCKS, whole=True)
         where = frame_network.regions(writer, "points")
         names = [frame_network.pools(writer, left[b], where) for b in BLOCKS]
         shapes = {n: ["n", len(frame_network.POOLS), vision.WIDTH] for n in names}
@@ -52,7 +53,8 @@ def as_input(pictures: np.ndarray) -> np.ndarray:
 
 
 def load(rows: list[Row], folder: Path, versions: tuple[int, ...]) -> Looked:
-    """What `python -m training frame look` left in the folder, of all rows and these versions."""
+    """What `python -m training frame look` left in the folder, of all rows and these versions, with the swaps made of them, and the stills."""
+    rows = own.paired(rows, own.rows(rows, folder)) + own.still_rows(folder)
     features, row, version, seconds, px = [], [], [], [], []
     for at, one in enumerate(rows):
         for v in versions:

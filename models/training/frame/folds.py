@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .head import Head, Shape, fit
-from .material import Row
+from .material import OWN, Row
 
 
 @dataclass
@@ -62,21 +62,38 @@ def pairs_of(rows: list[Row], row: np.ndarray, version: np.ndarray, rng: np.rand
     return np.concatenate(out) if out else np.zeros((0, 2), int)
 
 
-def train(looked: Looked, which: np.ndarray, shape: Shape, versions: tuple[int, ...] = (0, 1, 2)) -> Head:
-    """A head on the rows `which` (a flag each)."""
-    use = which[looked.row] & np.isin(looked.version, versions)
-    row, version = looked.row[use], looked.version[use]
-    forged = np.array([looked.rows[i].forged for i in row])
-    pairs = pairs_of(looked.rows, row, version, np.random.default_rng(0)) if shape.pairs else np.zeros((0, 2), int)
-    return fit(looked.features[use], forged, shares(looked.rows, row), pairs, shape)
+@dataclass(frozen=True)
+class Member:
+    """One of the heads whose sum is the score: `kinds` of forgery that it learns from, and whether from swaps of our own making too."""
+
+    shape: Shape
+    kinds: tuple[str, ...]
+    own: bool
 
 
-def out_of_fold(looked: Looked, shape: Shape, versions: tuple[int, ...] = (0, 1, 2)) -> np.ndarray:
-    """A score for each look, of the head that was trained without its generator and its people."""
+def train(looked: Looked, which: np.ndarray, members: list[Member]) -> Head:
+    """A head on the rows `which` (a flag each): the sum of the members', each divided by its spread over genuine faces."""
+    heads = []
+    for m in members:
+        learned = np.array([not r.forged or (r.kind in m.kinds and (m.own or r.fold != OWN)) for r in looked.rows])
+        use = (which & learned)[looked.row]
+        row, version = looked.row[use], looked.version[use]
+        forged, share = np.array([looked.rows[i].forged for i in row]), shares(looked.rows, row)
+        pairs = pairs_of(looked.rows, row, version, np.random.default_rng(0)) if m.shape.pairs else np.zeros((0, 2), int)
+        head = fit(looked.features[use], forged, share, pairs, m.shape)
+        score, weight = head(looked.features[use][forged == 0]), share[forged == 0]
+        level = weight @ score
+        spread = np.sqrt(weight @ (score - level) ** 2)
+        heads.append((head.weights / spread, (head.bias - level) / spread))
+    return Head(np.sum([w for w, _ in heads], 0).astype(np.float32), float(sum(b for _, b in heads)), members[0].shape)
+
+
+def out_of_fold(looked: Looked, members: list[Member]) -> np.ndarray:
+    """A score for each look, of the head that was trained without its generator and its people; nan for swaps of our own making."""
     out = np.full(len(looked.row), np.nan)
     fold = np.array([r.fold for r in looked.rows])
-    for k in sorted(set(fold)):
-        head = train(looked, training_rows(looked.rows, k), shape, versions)
+    for k in sorted(set(fold) - {OWN}):
+        head = train(looked, training_rows(looked.rows, k), members)
         test = fold[looked.row] == k
         out[test] = head(looked.features[test])
     return out

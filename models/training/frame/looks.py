@@ -45,6 +45,19 @@ class Found:
     px: list[float]
 
 
+def around(rgb: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The face with its surroundings, shrunk if it is longer than `LONGER`, and its mesh in that picture."""
+    half, centre = extent(points) * CONTEXT / 2, middle(points)
+    low = np.maximum(np.floor(centre - half), 0).astype(int)
+    high = np.minimum(np.ceil(centre + half), rgb.shape[1::-1]).astype(int)
+    picture, moved = rgb[low[1]:high[1], low[0]:high[0]], points - low
+    if (longer := extent(moved)) > LONGER:
+        scale = LONGER / longer
+        picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        moved = moved * scale
+    return np.ascontiguousarray(picture), moved.astype(np.float32)
+
+
 def found(row: Row, folder: Path, finder: FaceFinder) -> Found:
     """The faces of the recording, at most `LOOKS`."""
     path, out = folder / row.file, Found([], [], [], [])
@@ -61,16 +74,9 @@ def found(row: Row, folder: Path, finder: FaceFinder) -> Found:
         face = finder.find(rgb, follow=False)
         if face is None or face.width < NARROWEST or abs(face.roll) > STEEPEST:
             continue
-        half, centre = extent(face.points) * CONTEXT / 2, middle(face.points)
-        low = np.maximum(np.floor(centre - half), 0).astype(int)
-        high = np.minimum(np.ceil(centre + half), rgb.shape[1::-1]).astype(int)
-        picture, points = rgb[low[1]:high[1], low[0]:high[0]], face.points - low
-        if (longer := extent(points)) > LONGER:
-            scale = LONGER / longer
-            picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-            points = points * scale
-        out.pictures.append(np.ascontiguousarray(picture))
-        out.points.append(points.astype(np.float32))
+        picture, points = around(rgb, face.points)
+        out.pictures.append(picture)
+        out.points.append(points)
         out.seconds.append(index / rate)
         out.px.append(face.width)
     return out

@@ -8,6 +8,8 @@ from pathlib import Path
 
 #: One row a face: a composite has several.
 LIST = Path(__file__).resolve().parents[1] / "data" / "frame.csv"
+#: Fold of swaps of our own making: they are trained on, and never tested.
+OWN = -1
 #: What the kinds of forgery are.
 KINDS = ["genuine", "swap", "lips", "animated", "synthetic"]
 
@@ -32,7 +34,7 @@ class Row:
 
     @property
     def name(self) -> str:
-        return f"{Path(self.file).name}#{self.pane}"
+        return Path(self.file).name if "@" in self.file else f"{Path(self.file).name}#{self.pane}"
 
 
 def read(path: Path = LIST) -> list[Row]:

@@ -26,7 +26,7 @@ CANDIDATES = 40
 class Donor:
     """A face that may be put into another's place: `rgb` h x w x 3, 8 bit, `points` 468 x 2 in its pixels."""
 
-    person: str
+    name: str
     rgb: np.ndarray
     points: np.ndarray
 
