@@ -35,6 +35,11 @@ def fused(llr: dict[str, float]) -> float:
     return top + log(sum(exp(v - top) for v in llr.values())) - log(len(llr))
 
 
+def statistic(llr: dict[str, float], result: dict, hypotheses: float = 3.0, session: float = 60.0) -> float:
+    """As `Standing::statistic` has it, with the `session-length` of `purpose=kyc`."""
+    return max(fused(llr), result["score"] - log(max(result["duration_s"], session) * hypotheses))
+
+
 def worth(calibration: dict, score: float) -> float:
     """As `NetworkCalibration::llr` has it, for a face that is large enough."""
     llr = calibration["slope"] * score + calibration["bias"]
@@ -63,10 +68,9 @@ def sessions(scan: Path, scores: dict[str, float], calibration: dict) -> tuple[l
             without += 1
             continue
         llr = ratios(result["posterior"])
-        apart = fused(llr)
+        apart = statistic(llr, result)
         llr["forgery"] += worth(calibration, scores[name])
-        found.append({"clip": name, "person": label.get("identity_group") or name, "fused": fused(llr), "apart": apart,
-                      "change": result["score"]})
+        found.append({"clip": name, "person": label.get("identity_group") or name, "statistic": statistic(llr, result), "apart": apart})
     return found, without
 
 
@@ -84,17 +88,17 @@ def main() -> None:
     found, without = sessions(args.scan, scores_of(args.scores), frame["calibration"])
     people: dict[str, float] = {}
     for one in found:
-        people[one["person"]] = max(people.get(one["person"], -1e9), one["fused"])
+        people[one["person"]] = max(people.get(one["person"], -1e9), one["statistic"])
     values = sorted(people.values())
     print(f"{len(found)} sessions of {len(people)} people; {without} without a score")
     for share in (0.2, 0.1, 0.05, 0.025, 0.01):
         rank = int(share * (len(values) + 1))
         print(f"  {100 * share:g} %: {values[-rank]:.2f} nats" if rank else f"  {100 * share:g} %: too few people")
-    for one in sorted(found, key=lambda o: -o["fused"])[:8]:
-        print(f"  {one['fused']:+.2f} ({one['apart']:+.2f} without the frame network)  {one['clip']}")
+    for one in sorted(found, key=lambda o: -o["statistic"])[:8]:
+        print(f"  {one['statistic']:+.2f} ({one['apart']:+.2f} without the frame network)  {one['clip']}")
     if args.out:
         numbers = ", ".join(f"{v:.3f}" for v in values)
-        args.out.write_text(f"# What genuine sessions amount to: fused statistics, nats, ascending. Written by models/calibration/sessions.py.\n"
+        args.out.write_text(f"# What genuine sessions amount to: statistics, nats, ascending. Written by models/calibration/sessions.py.\n"
                             f"schema = 1\nversion = {json.dumps(args.version)}\ndata = {json.dumps(args.data)}\nstatistics = [{numbers}]\n")
 
 

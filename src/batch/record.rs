@@ -97,7 +97,7 @@ pub struct Scanned {
     pub ground: Ground,
     /// The highest CUSUM statistic of any face or of the stream, nats; 0 where nothing spoke for an attack.
     pub score: f64,
-    /// All evidence of some attack fused, at the end, nats; what error rates and curves are made of.
+    /// All that speaks for an attack at the end, nats (`Ruling::statistic`); what error rates and curves are made of.
     #[serde(default)]
     pub fused: f64,
     /// What the session ended in, with the probability of an attack, 0..1, and the reasons.

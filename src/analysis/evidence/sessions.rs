@@ -1,4 +1,4 @@
-//! What genuine sessions amount to: fused statistics of recordings of which nothing was fitted, and the threshold that a
+//! What genuine sessions amount to: statistics of recordings of which nothing was fitted, and the threshold that a
 //! share of them may reach.
 //!
 //! The threshold is a rank among them (split conformal prediction: Vovk, Gammerman & Shafer, "Algorithmic learning in a
@@ -40,7 +40,7 @@ pub struct GenuineSessions {
     /// Whose they are, for people.
     #[serde(default)]
     pub data: String,
-    /// Fused statistics at the ends of the sessions, nats, ascending.
+    /// Statistics at the ends of the sessions (`judgement::decision::Standing::statistic`), nats, ascending.
     pub statistics: Vec<f64>,
 }
 
@@ -85,7 +85,7 @@ impl GenuineSessions {
     pub fn threshold(&self, share: f64) -> Option<f64> {
         let n = self.statistics.len();
         let rank = (share * (n as f64 + 1.0)).floor();
-        if !(rank >= 1.0) {
+        if rank.is_nan() || rank < 1.0 {
             return None;
         }
         self.statistics.iter().rev().nth(rank as usize - 1).copied()

@@ -1,10 +1,11 @@
 //! What a session ends in: accept, refer to a person, reject, or not enough to say.
 //!
-//! Two statistics are held against each operating point, half of the allowed false decisions each. The fused one
-//! ([`super::fusion`]) says what the session as it stands amounts to; its threshold is a rank among genuine sessions
-//! ([`GenuineSessions`]), or ln(2/a) where there are too few of them. The change-detection one ([`super::cusum`]) finds an attack that began in the middle; over a session of n
-//! independent seconds and m hypotheses it reaches ln(2nm/a) in at most a/2 of them. Both as far as the calibrations are
-//! right, or the sessions alike in kind: `docs/decisions.md` has what was measured.
+//! Two statistics speak of an attack: the fused one ([`super::fusion`]) of the session as it stands, and the
+//! change-detection one ([`super::cusum`]) of an attack that began in the middle, less ln(nm) for the n independent seconds
+//! and m hypotheses among which it looks. Both are then on one scale, and the larger one is held against the operating
+//! points. A threshold is a rank among genuine sessions ([`GenuineSessions`]), or ln(2/a) for a share a where there are too
+//! few of them: as far as the calibrations are right each of the two reaches that in at most a/2 of genuine sessions.
+//! `docs/decisions.md` has what was measured.
 
 use super::cusum::INDEPENDENT;
 use super::fusion::Posterior;
@@ -65,21 +66,10 @@ impl Default for OperatingPoint {
     }
 }
 
-/// A threshold for each statistic, nats.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Thresholds {
-    pub fused: f64,
-    pub change: f64,
-}
-
 impl OperatingPoint {
-    /// The thresholds that at most `share` of genuine sessions of `seconds` reach, with `hypotheses` sums in parallel.
-    fn thresholds(&self, share: f64, seconds: f64, hypotheses: usize) -> Thresholds {
-        let half = (share / 2.0).clamp(1e-9, 0.5);
-        let independent =
-            (seconds.max(self.session_length) / INDEPENDENT).max(1.0) * hypotheses.max(1) as f64;
-        let fused = self.genuine.threshold(half).unwrap_or(-half.ln());
-        Thresholds { fused, change: (independent / half).ln() }
+    /// The statistic that at most `share` of genuine sessions reach, nats.
+    fn threshold(&self, share: f64) -> f64 {
+        self.genuine.threshold(share).unwrap_or_else(|| -(share / 2.0).clamp(1e-9, 0.5).ln())
     }
 }
 
@@ -110,13 +100,23 @@ pub struct Standing {
     pub evidence: Vec<String>,
 }
 
+impl Standing {
+    /// All that speaks for an attack, nats: the fused statistic, or the change-detection one less what so many looks at a
+    /// genuine session of `session_length` seconds or more are expected to reach.
+    pub fn statistic(&self, session_length: f64) -> f64 {
+        let independent = (self.seconds.max(session_length) / INDEPENDENT).max(1.0);
+        let looks = independent * self.hypotheses.max(1) as f64;
+        self.fused.max(self.change - looks.ln())
+    }
+}
+
 /// A decision with what it rests on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Ruling {
     pub decision: Decision,
     pub posterior: Posterior,
-    /// Fused evidence for some attack, nats.
+    /// Evidence of some attack, nats: see [`Standing::statistic`].
     pub statistic: f64,
     /// Seconds of a face good enough to judge.
     pub good_seconds: f64,
@@ -131,21 +131,20 @@ const MOST_REASONS: usize = 3;
 
 /// Decides on a session as it stands.
 pub fn decide(standing: &Standing, point: &OperatingPoint) -> Ruling {
-    let at = |share| point.thresholds(share, standing.seconds, standing.hypotheses);
-    let refer = at(point.max_false_refer.max(point.max_false_reject));
-    let reject = at(point.max_false_reject);
-    let reaches = |t: Thresholds| standing.fused > t.fused || standing.change >= t.change;
+    let statistic = standing.statistic(point.session_length);
+    let refer = point.threshold(point.max_false_refer.max(point.max_false_reject));
+    let reject = point.threshold(point.max_false_reject).max(refer);
     let missing = (point.min_good_face - standing.good_seconds).max(0.0);
     let unmet = unmet(standing, point);
     let mut reasons = Vec::new();
     let mut needed = String::new();
-    let decision = if reaches(reject) || reaches(refer) {
-        let (decision, t, share) = if reaches(reject) {
+    let decision = if statistic > refer {
+        let (decision, threshold, share) = if statistic > reject {
             (Decision::Reject, reject, point.max_false_reject)
         } else {
             (Decision::Refer, refer, point.max_false_refer)
         };
-        reasons.push(evidence_text(standing, t, share));
+        reasons.push(evidence_text(standing, statistic, threshold, share));
         reasons.extend(standing.evidence.iter().take(MOST_REASONS).cloned());
         decision
     } else if standing.alerted {
@@ -168,25 +167,20 @@ pub fn decide(standing: &Standing, point: &OperatingPoint) -> Ruling {
         Decision::Accept
     };
     reasons.extend(unmet.into_iter().map(|(reason, _)| reason));
-    let (posterior, statistic) = (standing.posterior, standing.fused);
+    let posterior = standing.posterior;
     Ruling { decision, posterior, statistic, good_seconds: standing.good_seconds, reasons, needed }
 }
 
-fn evidence_text(standing: &Standing, t: Thresholds, share: f64) -> String {
-    let percent = 100.0 * share;
-    if standing.fused > t.fused {
-        let (kind, nats, limit) = (standing.posterior.likeliest().name(), standing.fused, t.fused);
-        format!(
-            "evidence of an attack ({kind} is the likeliest): {nats:.1} nats, which at most {percent} % of genuine \
-             sessions reach ({limit:.1})"
-        )
+fn evidence_text(standing: &Standing, statistic: f64, threshold: f64, share: f64) -> String {
+    let what = if statistic > standing.fused {
+        "a change for the worse in mid-session".to_owned()
     } else {
-        let (nats, limit) = (standing.change, t.change);
-        format!(
-            "a change for the worse in mid-session: {nats:.1} nats, which at most {percent} % of genuine sessions reach \
-             ({limit:.1})"
-        )
-    }
+        format!("evidence of an attack ({} is the likeliest)", standing.posterior.likeliest().name())
+    };
+    let percent = 100.0 * share;
+    format!(
+        "{what}: {statistic:.1} nats, which at most {percent} % of genuine sessions exceed ({threshold:.1})"
+    )
 }
 
 fn too_little(standing: &Standing, point: &OperatingPoint) -> String {
@@ -291,8 +285,8 @@ mod tests {
         let genuine: Vec<f64> = (0..199).map(|i| f64::from(i) / 100.0).collect();
         let genuine = Arc::new(GenuineSessions::of("x".into(), String::new(), genuine));
         let point = OperatingPoint { genuine, ..OperatingPoint::default() };
-        // Of 199, 2.5 % are 5: the fifth highest is 1.94. A rejection of 0.05 % needs more sessions, and stays at theory.
-        for (fused, want) in [(1.94, Decision::Accept), (1.95, Decision::Refer), (7.7, Decision::Reject)] {
+        // Of 199, 5 % are 10: the tenth highest is 1.89. A rejection of 0.1 % needs more sessions, and stays at theory.
+        for (fused, want) in [(1.89, Decision::Accept), (1.90, Decision::Refer), (7.7, Decision::Reject)] {
             assert_eq!(decide(&Standing { fused, ..good() }, &point).decision, want, "{fused}");
         }
     }

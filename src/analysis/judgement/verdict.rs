@@ -95,10 +95,10 @@ pub struct Verdict {
     pub tracks: Vec<TrackVerdict>,
     /// Evidence that belongs to the stream rather than to a face (repeats, provenance).
     pub stream_evidence: Vec<Evidence>,
-    /// All evidence of some attack fused, nats, of the face or stream for which it is highest.
+    /// All that speaks for an attack in this session, nats: `Ruling::statistic`.
     #[serde(default)]
     pub statistic: f64,
-    /// Probabilities of attack, of the same.
+    /// Probabilities of attack, of the face or stream of which they are highest.
     #[serde(default)]
     pub posterior: Posterior,
     /// What the session would end in now.

@@ -73,15 +73,13 @@ fn calibrate(args: &Calibrate) -> Result<bool, Error> {
     );
     let mut whole = true;
     for (word, share) in [("refer", args.max_false_refer), ("reject", args.max_false_reject)] {
-        // Half of the share is for attacks that begin in mid-session.
-        let half = share / 2.0;
-        let Some(threshold) = sessions.genuine.threshold(half) else {
+        let Some(threshold) = sessions.genuine.threshold(share) else {
             whole = false;
             println!(
                 "{word}, {} % of genuine sessions: {} more people are needed to tell; {:.2} nats by theory until then",
                 100.0 * share,
-                sessions.lacking(half),
-                -half.ln()
+                sessions.lacking(share),
+                -(share / 2.0).ln()
             );
             continue;
         };
