@@ -144,7 +144,6 @@ impl Analyst {
         let outcome = outcome?;
         self.shared.timings.add(&laps);
         self.shared.scores.add(&outcome.scores);
-        self.shared.standing.store(Arc::new(outcome.standing));
         self.governor.charge(cost);
         let wanted = self.shared.challenges.interval(self.profile.rates().interval(outcome.phase));
         // A budget in wall time would make the result depend on the machine's load: sync mode has none.
@@ -156,6 +155,8 @@ impl Analyst {
             bump(&self.shared.counters.stale);
             return Ok(());
         }
+        // What a stale frame amounts to is of a session that may be over.
+        self.shared.standing.store(Arc::new(outcome.standing));
         bump(if outcome.duplicate {
             &self.shared.counters.duplicate
         } else {

@@ -95,7 +95,7 @@ pub fn note(shared: &mut Shared, models: &FaceModelSet, config: &EngineConfig) {
         .map(|(name, digest)| short_digest(&name, &digest.to_string()))
         .chain([short_digest("calibration", &Digest::of(BUILT_IN.as_bytes()).to_string())])
         .collect();
-    shared.genuine = Arc::clone(&config.decisions.genuine);
+    shared.decisions = config.decisions.clone();
     shared.ignored = config.ignored.names().map(Into::into).collect();
     shared.provider = models.active_provider().provider.to_string();
     let runtime = models.runtime().info();

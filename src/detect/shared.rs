@@ -6,7 +6,6 @@ use super::job::Job;
 use super::mailbox::Mailbox;
 use super::scores::Scores;
 use super::settings::Settings;
-use crate::analysis::evidence::GenuineSessions;
 use crate::analysis::judgement::decision::{OperatingPoint, Ruling, Standing, decide};
 use crate::analysis::judgement::verdict::{Condition, Verdict};
 use crate::analysis::pixels::fingerprint::Print;
@@ -83,8 +82,8 @@ pub struct Shared {
     pub scores: Scores,
     /// The statistic that raises an alert, nats; 0 if the analysis did not start.
     pub threshold: f64,
-    /// What genuine sessions amount to.
-    pub genuine: Arc<GenuineSessions>,
+    /// How sessions are decided.
+    pub decisions: OperatingPoint,
     /// `name@sha256:...` of the models, and the provider that runs them.
     pub models: Vec<String>,
     /// Signals that count for nothing.
@@ -116,7 +115,7 @@ impl Shared {
             timings: Timings::default(),
             scores: Scores::default(),
             threshold: 0.0,
-            genuine: Arc::default(),
+            decisions: settings.operating_point(),
             models: Vec::new(),
             ignored: Vec::new(),
             provider: String::new(),
@@ -130,9 +129,7 @@ impl Shared {
     pub fn decide(&self) -> Ruling {
         let standing =
             Standing { challenges: self.challenges.results(), ..self.standing.load().as_ref().clone() };
-        let point =
-            OperatingPoint { genuine: Arc::clone(&self.genuine), ..self.settings().operating_point() };
-        decide(&standing, &point)
+        decide(&standing, &self.decisions)
     }
 
     /// The settings in force.

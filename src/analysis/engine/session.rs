@@ -4,7 +4,7 @@ use super::watch::{LONGEST_STEP, Watch};
 use crate::analysis::evidence::{Evidence, seconds};
 use crate::analysis::judgement::alert::Judge;
 use crate::analysis::judgement::decision::Standing;
-use crate::analysis::judgement::fusion::{Fusion, Posterior};
+use crate::analysis::judgement::fusion::Fusion;
 use crate::analysis::judgement::verdict::Condition;
 use crate::analysis::source::provenance::Source;
 
@@ -103,24 +103,20 @@ impl Session {
         let worst = all.reduce(|a, b| if b.statistic() > a.statistic() { b } else { a });
         // The stream's own evidence is in that of every face. By itself it knows nothing of faces: it would hide what
         // speaks for them.
-        let worst = worst.or_else(|| Some(subject(stream, None, &[])));
-        let (fused, posterior, evidence) = worst.map_or_else(
-            || (0.0, Posterior::default(), Vec::new()),
-            |w| (w.statistic(), w.fusion.posterior(prior, w.beside.as_ref()), w.evidence),
-        );
+        let worst = worst.unwrap_or_else(|| subject(stream, None, &[]));
         Standing {
             seconds: self.seconds,
             face_seconds: self.face_seconds,
             good_seconds: self.good_seconds,
             seen: self.seen,
-            fused,
+            fused: worst.statistic(),
             change: self.change,
-            posterior,
+            posterior: worst.fusion.posterior(prior, worst.beside.as_ref()),
             hypotheses: self.hypotheses,
             alerted: self.alerted,
             challenges: Vec::new(),
             source: source.map(|s| s.class.name().to_owned()),
-            evidence,
+            evidence: worst.evidence,
         }
     }
 }

@@ -82,7 +82,7 @@ pub struct Standing {
     pub good_seconds: f64,
     /// There was a face.
     pub seen: bool,
-    /// The highest fused statistic of any face as it stands, and of the stream, nats.
+    /// The highest fused statistic of any face, nats; of the stream where there was none.
     pub fused: f64,
     /// The highest change-detection statistic at any time, nats.
     pub change: f64,
